@@ -1,0 +1,65 @@
+// Sampler: (denoiser, schedule, noise, block of sample ids) -> x at the last level.
+//
+// Samplers work on x in the variance-exploding form, float64 (the arithmetic costs nothing beside the network), from
+// latents z ~ N(0, I): x starts as sigma_0 z. A schedule that ends at 0 gives x0. History is the sampler's own state,
+// inside one call of sample(). NFE is what the model wrapper counts.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/spec.h"
+#include "core/spec_schema.h"
+#include "models/denoiser.h"
+#include "schedules/schedule.h"
+
+namespace schedbench {
+
+/// Noise for a block of samples. latent(): draw 0 of purpose `latent`; step(i): draw i of purpose `step`, so that two
+/// schedules share noise where step indices agree. Both return float64 [B, shape...].
+class BlockNoise {
+  public:
+    virtual ~BlockNoise() = default;
+    virtual at::Tensor latent() const = 0;
+    virtual at::Tensor step(uint32_t draw) const = 0;
+};
+
+/// The counter-based policy (core/noise.h): value = g(seed, purpose, sample id, draw, element).
+class PhiloxNoise final : public BlockNoise {
+  public:
+    PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape);
+    at::Tensor latent() const override;
+    at::Tensor step(uint32_t draw) const override;
+
+  private:
+    uint64_t seed_;
+    std::vector<int64_t> ids_, shape_;
+};
+
+/// Labels of a block of samples, from purpose `label`: label = index(seed, sample id) in [0, classes).
+at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes);
+
+class Sampler {
+  public:
+    virtual ~Sampler() = default;
+    /// Returns x at the schedule's last level, float64 [B, shape...].
+    virtual at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
+                              const at::Tensor& labels = {}) const = 0;
+    virtual const Spec& spec() const = 0;                 ///< completed
+    virtual bool stochastic() const { return false; }     ///< draws step noise
+};
+
+const std::vector<SpecEntry>& sampler_entries();          ///< euler, ddim, ddpm, heun, dpmpp-2m
+std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where = "sampler");
+
+/// The largest N whose counted NFE is at most `budget`, found by running the sampler on a null denoiser (shape {1}).
+/// Error("number") if even N = 1 needs more. `nfe` receives the NFE really used.
+int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where);
+
+}  // namespace schedbench
