@@ -59,7 +59,9 @@ const std::vector<SpecEntry>& sampler_entries();          ///< euler, ddim, ddpm
 std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where = "sampler");
 
 /// The largest N whose counted NFE is at most `budget`, found by running the sampler on a null denoiser (shape {1}).
-/// Error("number") if even N = 1 needs more. `nfe` receives the NFE really used.
-int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where);
+/// Error("number") if even N = 1 needs more. `nfe` receives the NFE really used. `end_rule` is the schedule's ("zero" or
+/// "sigma-min"): a step to 0 may cost less.
+int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where,
+                        const std::string& end_rule = "zero");
 
 }  // namespace schedbench

@@ -1,0 +1,45 @@
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "core/noise.h"
+#include "samplers/sampler.h"
+
+namespace schedbench {
+
+namespace {
+
+at::Tensor normals(NoiseKey key, const std::vector<int64_t>& ids, const std::vector<int64_t>& shape, uint32_t draw) {
+    std::vector<int64_t> sizes{static_cast<int64_t>(ids.size())};
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+    at::Tensor out = at::empty(sizes, at::kFloat);
+    const int64_t elements = ids.empty() ? 0 : out.numel() / static_cast<int64_t>(ids.size());
+    float* row = out.mutable_data_ptr<float>();
+    for (int64_t id : ids) {
+        fill_normals(key, static_cast<uint64_t>(id), draw, {row, static_cast<size_t>(elements)});
+        row += elements;
+    }
+    return out.to(at::kDouble);
+}
+
+}  // namespace
+
+PhiloxNoise::PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape)
+    : seed_(seed), ids_(std::move(sample_ids)), shape_(std::move(shape)) {
+    for (int64_t id : ids_) SCHEDBENCH_ASSERT(id >= 0);
+}
+
+at::Tensor PhiloxNoise::latent() const { return normals({seed_, NoisePurpose::latent}, ids_, shape_, 0); }
+
+at::Tensor PhiloxNoise::step(uint32_t draw) const { return normals({seed_, NoisePurpose::step}, ids_, shape_, draw); }
+
+at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes) {
+    SCHEDBENCH_ASSERT(classes >= 1);
+    at::Tensor out = at::empty({static_cast<int64_t>(sample_ids.size())}, at::kLong);
+    int64_t* label = out.mutable_data_ptr<int64_t>();
+    for (int64_t id : sample_ids)
+        *label++ = static_cast<int64_t>(noise_index({seed, NoisePurpose::label}, static_cast<uint64_t>(id), 0,
+                                                    static_cast<uint64_t>(classes)));
+    return out;
+}
+
+}  // namespace schedbench
