@@ -42,7 +42,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch_cpu)
   # them, and the linker need not resolve what they need in turn.
   set_target_properties(LibTorch::torch_cpu PROPERTIES
     IMPORTED_LOCATION "${LIBTORCH_CPU}"
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${LIBTORCH_INCLUDE};${LIBTORCH_INCLUDE}/torch/csrc/api/include"
+    INTERFACE_INCLUDE_DIRECTORIES "${LIBTORCH_INCLUDE};${LIBTORCH_INCLUDE}/torch/csrc/api/include"
     INTERFACE_LINK_LIBRARIES LibTorch::c10
     INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined")
 endif()
