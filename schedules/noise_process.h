@@ -29,6 +29,7 @@ class NoiseProcess {
   public:
     /// linear:T=1000  beta_i = linspace(1e-4, 0.02, T) * 1000/T     (Ho et al. 2020)
     /// cosine:T=1000  beta_i = min(1 - f(i/T)/f((i-1)/T), 0.999)    (Nichol & Dhariwal 2021, eq. 17)
+    /// scaled-linear:T=1000  sqrt(beta) linear from sqrt(0.00085) to sqrt(0.012)   (latent diffusion)
     /// betas:values=[...]  an explicit table
     /// continuous:sigma-min=0.002,sigma-max=80                      (EDM)
     static const std::vector<SpecEntry>& entries();
@@ -49,13 +50,15 @@ class NoiseProcess {
 
     int nearest_index(double level) const;          ///< |sigma_t - level| minimal, ties to the smaller t; 1..T
     double fractional_index(double level) const;    ///< in [1, T], linear in ln sigma between entries
-    /// Level 0 is located at index 0 (nothing is evaluated there). Error("number") for a negative or NaN level.
+    /// Level 0 is located at index 0 (nothing is evaluated there). Error("number") for a negative, infinite or NaN level.
+    /// On a table, a level beyond its ends gets the end's index (and, with TimeRule::nearest, the end's level).
     LocatedLevel locate(double level, TimeRule rule = TimeRule::nearest) const;
     LocatedLevel at_index(int t) const;             ///< 0..T
 
   private:
     Spec spec_;
     std::vector<double> log_abar_;  ///< [T+1]; empty for a continuous process
+    std::vector<double> sigma_;     ///< [T+1], rising from 0; empty for a continuous process
     double sigma_min_ = 0, sigma_max_ = 0;
 };
 

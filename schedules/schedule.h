@@ -18,7 +18,7 @@ struct Schedule {
     std::string coordinate;            ///< what the knots are uniform in ("sigma^(1/rho)", "index", "arc length", ...)
     std::string end_rule;              ///< "zero": N levels, then 0.  "sigma-min": N+1 levels down to sigma_min
     std::string time_rule;             ///< "nearest" or "fractional" (discrete process), "continuous"
-    std::vector<double> requested;     ///< [N+1] levels before any rounding to a table
+    std::vector<double> requested;     ///< [N+1] levels before any rounding to a table ([more] if knots were merged)
     std::vector<double> effective;     ///< [N+1] levels at which the sampler runs
     std::vector<int64_t> index;        ///< [N+1] table index 1..T, 0 for level 0; empty for a continuous process
     std::vector<double> model_time;    ///< [N+1] what the network is told; NaN for level 0
@@ -32,13 +32,14 @@ struct Schedule {
 
 /// What the caller wants of a schedule, beside its spec.
 struct ScheduleRequest {
-    int steps = 0;                              ///< N >= 1
+    int steps = 0;                              ///< N >= 1; 0 = as many as the spec lists (explicit only)
     TimeRule time_rule = TimeRule::nearest;
-    bool allow_fewer = false;                   ///< accept that rounding to the table merges knots (recorded)
+    bool allow_fewer = false;                   ///< accept merged knots, or a stride with another number of steps
 };
 
-/// All handcrafted schedules, with parameters. Every one has end=zero|sigma-min, and sigma-min / sigma-max that default
-/// to "auto": the process's own range, cut to [0.002, 80].
+/// All schedules that a spec alone defines, with parameters. Those in sigma have end=zero|sigma-min, and sigma-min /
+/// sigma-max that default to "auto": the process's own range, cut to [0.002, 80]. Those that choose table entries have
+/// end=zero|sigma-min (zero: N entries and level 0; sigma-min: N + 1 entries).
 const std::vector<SpecEntry>& schedule_entries();
 
 /// Builds a schedule. Errors ("spec", "number") name `where`: N < 1; levels not finite or not falling; after rounding to
