@@ -1,0 +1,173 @@
+// schedbench train: trains a small improved-diffusion U-Net.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "apps/options.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "data/dataset.h"
+#include "data/image_grid.h"
+#include "models/safetensors.h"
+#include "samplers/sampler.h"
+#include "schedules/schedule.h"
+#include "train/trainer.h"
+
+namespace schedbench {
+namespace {
+
+std::vector<int64_t> integers(const std::string& text, const std::string& where) {
+    std::vector<int64_t> out;
+    size_t start = 0;
+    while (start <= text.size() && !text.empty()) {
+        const size_t comma = std::min(text.find(',', start), text.size());
+        const auto value = parse_number(text.substr(start, comma - start));
+        if (!value || *value < 1 || *value != static_cast<double>(static_cast<int64_t>(*value)))
+            throw Error("option", "wants whole numbers with commas between them, not \"" + text + "\"", where);
+        out.push_back(static_cast<int64_t>(*value));
+        start = comma + 1;
+    }
+    return out;
+}
+
+NetworkDescription describe(const Options& options, const Dataset& data, Objective objective) {
+    NetworkDescription d;
+    d.config.in_channels = data.channels;
+    d.config.model_channels = options.integer("channels");
+    d.config.channel_mult = integers(options.text("channel-mult"), "--channel-mult");
+    d.config.num_res_blocks = options.integer("res-blocks");
+    d.config.attention_resolutions = integers(options.text_or("attention", ""), "--attention");
+    d.config.num_heads = options.integer("heads");
+    d.config.num_groups = options.integer("groups");
+    d.config.patch = options.integer("patch");
+    d.config.dropout = options.number("dropout");
+    d.config.num_classes = options.on("class-conditional") ? data.classes : 0;
+    const bool learned = objective == Objective::hybrid || objective == Objective::vlb;
+    d.config.out_channels = data.channels * (learned ? 2 : 1);
+    d.config = UNetConfig::from_json(d.config.to_json(), "network options");  // the same checks as for a file
+    d.image_size = data.height;
+    d.sigma_data = options.number("sigma-data");
+    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm : NetworkDescription::Prediction::eps;
+    const std::string process = options.text_or("process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
+    d.process = NoiseProcess(Spec::parse(process, "--process"), "--process").spec();
+    const bool discrete = NoiseProcess(d.process).discrete();
+    if (discrete == (objective == Objective::edm))
+        throw Error("option", std::string("is ") + (discrete ? "a table, but the objective edm wants continuous:..." : "continuous, but this objective wants a table, as linear:T=1000"),
+                    "--process");
+    d.rescale_timesteps = d.prediction == NetworkDescription::Prediction::eps;
+    const int64_t divisor = d.config.patch << (d.config.channel_mult.size() - 1);
+    if (data.height != data.width || data.height % divisor != 0)
+        throw Error("shape", "images of " + std::to_string(data.height) + "x" + std::to_string(data.width) + " cannot be halved as often as --channel-mult asks", "--data");
+    return d;
+}
+
+/// 8 x 8 images by 20 steps of Heun on the averaged weights: enough to see whether training works.
+void write_samples(const std::string& path, const NetworkDescription& description, const Parameters& parameters) {
+    c10::NoGradGuard no_grad;
+    const NativeDenoiser model(description, parameters, "training", "");
+    std::vector<int64_t> ids(64);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i);
+    const Schedule schedule = build_schedule(Spec::parse("edm"), model.process(), {20});
+    const at::Tensor labels = model.classes() > 0 ? block_labels(0, ids, model.classes()) : at::Tensor();
+    const at::Tensor x = make_sampler(Spec::parse("heun"))->sample(model, schedule, PhiloxNoise(0, ids, model.shape()), labels);
+    const at::Tensor pixels = at::floor(x.mul(127.5).add(128)).clamp(0, 255).to(at::kByte).contiguous();
+    write_image_grid(path, {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())},
+                     {pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3)}, 8);
+}
+
+int run(const std::vector<std::string>& arguments) {
+    Options options(kTrainCommand);
+    options.value("data", "fashion-mnist", "training images (schedbench list data)")
+        .value("objective", "edm", "simple, hybrid, vlb or edm")
+        .value("output", "", "weight file to write (safetensors)")
+        .value("steps", "10000", "optimiser steps")
+        .value("batch", "128", "images a step")
+        .value("learning-rate", "0.001", "peak learning rate")
+        .value("ema", "0.999", "decay of the weight average, a step")
+        .value("channels", "32", "channels of the first level")
+        .value("channel-mult", "1,2,2", "multiplier of each level")
+        .value("res-blocks", "1", "residual blocks a level")
+        .value("attention", "", "down-sampling factors with attention, as 2,4")
+        .value("heads", "4", "attention heads")
+        .value("groups", "8", "groups of the group norm")
+        .value("patch", "2", "space-to-depth before the first convolution")
+        .value("dropout", "0", "dropout rate")
+        .value("process", "", "noise process (default linear:T=1000; edm: continuous)")
+        .value("sigma-data", "0.5", "standard deviation of the data, for edm's preconditioning")
+        .flag("class-conditional", "give the network the labels")
+        .flag("bf16", "convolutions in bfloat16 (weights and Adam stay float32)")
+        .value("seed", "0", "seed of all randomness")
+        .value("checkpoint-every", "500", "steps between checkpoints")
+        .value("samples", "", "folder for a grid of samples at every checkpoint")
+        .value("store-dtype", "f16", "f16 or f32: precision of the weight file")
+        .runtime();
+    if (!options.parse(arguments)) return 0;
+    const RuntimeSettings runtime = options.runtime_settings();
+    const std::string output = options.text("output");
+    const Objective objective = parse_objective(options.text("objective"), "--objective");
+    const Dataset data = load_dataset(Spec::parse(options.text("data"), "--data"), "--data");
+    const NetworkDescription description = describe(options, data, objective);
+    const UNet net(description.config);
+
+    TrainOptions train;
+    train.objective = objective;
+    train.steps = options.integer("steps");
+    train.batch = options.integer("batch");
+    train.learning_rate = options.number("learning-rate");
+    train.ema = options.number("ema");
+    train.bf16 = options.on("bf16");
+    train.seed = static_cast<uint64_t>(options.integer("seed", 0));
+    train.checkpoint_every = options.integer("checkpoint-every");
+    train.checkpoint = output + ".state";
+
+    std::cerr << "network: " << net.parameter_count() << " parameters, " << static_cast<double>(net.macs(data.height, data.width)) * 1e-6
+              << " MMAC an image; " << data.count << " images (" << data.spec << ")\n";
+    Progress progress("train", train.steps, "steps");
+    const auto on_progress = [&](const TrainProgress& p) {
+        char note[80];
+        std::snprintf(note, sizeof note, "loss %.4g, %.0f images/s", p.loss, p.images_per_second);
+        progress.update(p.step, note);
+    };
+    const auto on_checkpoint = [&](int64_t step, const Parameters& ema) {
+        if (!options.has("samples")) return;
+        write_samples(options.text("samples") + "/step-" + std::to_string(step) + ".png", description, ema);
+    };
+    const TrainResult result = train_network(description, data, train, on_progress, on_checkpoint);
+    progress.finish();
+
+    std::map<std::string, at::Tensor> tensors;
+    const bool half = options.text("store-dtype") == "f16";
+    for (const auto& [name, value] : result.ema) tensors[name] = value.to(half ? at::kHalf : at::kFloat).contiguous();
+    std::map<std::string, std::string> metadata;
+    description.to_metadata(metadata);
+    nlohmann::json curve = nlohmann::json::array();
+    for (const auto& [step, loss] : result.curve) curve.push_back({step, loss});
+    metadata["objective"] = objective_name(objective);
+    metadata["weights_dtype"] = half ? "F16" : "F32";
+    metadata["data"] = data.spec;
+    metadata["data_hash"] = data.hash;
+    metadata["command"] = command_line();
+    metadata["seconds"] = format_number(std::round(result.seconds));
+    metadata["threads"] = std::to_string(runtime.threads);
+    metadata["loss_curve"] = curve.dump();
+    metadata["source"] = "trained by schedbench " SCHEDBENCH_VERSION;
+    metadata["licence"] = "Apache-2.0";
+    write_safetensors(output, tensors, metadata);
+    std::cout << "wrote " << output << " after " << format_duration(result.seconds) << " of training\n";
+    return 0;
+}
+
+}  // namespace
+
+const Command kTrainCommand = {
+    "train", "train a small U-Net on a data set", "schedbench train --data DATA --objective OBJECTIVE --output FILE [options]",
+    "  schedbench train --objective edm --output edm.safetensors --steps 20000 --samples /tmp\n"
+    "  schedbench train --objective hybrid --process linear:T=1000 --output hybrid.safetensors\n"
+    "A run that was stopped continues from FILE.state, with the same result as one that was left alone.\n",
+    run};
+
+}  // namespace schedbench
