@@ -39,8 +39,8 @@ required_packages=(
     libhdf5-dev libopencv-dev libboost-dev libboost-program-options-dev librandom123-dev nlohmann-json3-dev
     libssl-dev zlib1g-dev libgtest-dev libbenchmark-dev
 )
-# Nothing fails without these: faster rebuilds, and the quickstart's data set.
-optional_packages=(ccache dataset-fashion-mnist)
+# Nothing fails without these: faster rebuilds, the check of these scripts, and the quickstart's data set.
+optional_packages=(ccache shellcheck dataset-fashion-mnist)
 
 # Prints those of its arguments that are not installed.
 missing_of() {
