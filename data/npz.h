@@ -1,0 +1,24 @@
+// NPZ: several named arrays in one file, a zip archive of .npy members, as numpy.savez and
+// numpy.savez_compressed write. Source: PKWARE, ".ZIP File Format Specification" (APPNOTE.TXT),
+// sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (end record). Read: stored and deflated
+// members; not read: zip64, encryption, several disks.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "data/npy.h"
+
+namespace schedbench {
+
+/// All arrays by name, without ".npy". Sizes and CRC-32 are checked; every fault is Error("file") with file
+/// and byte.
+std::map<std::string, NpyArray> read_npz(const std::string& path);
+
+/// One array of the file; an unknown name is answered with those there are.
+NpyArray read_npz(const std::string& path, const std::string& name);
+
+/// Stored members, no time stamps: equal arrays make equal files. Error("file") above 4 GiB.
+void write_npz(const std::string& path, const std::map<std::string, NpyArray>& arrays);
+
+}  // namespace schedbench
