@@ -84,10 +84,11 @@ class Hdf5File {
     /// A new data set of fixed shape with all its values. shape {} is a scalar.
     template <Hdf5Number T>
     void write(const std::string& dataset, const std::vector<int64_t>& shape, std::span<const T> values);
-    /// A new extendable data set [rows, row_shape...], chunked by `chunk_rows` rows, filled with zeros.
+    /// A new extendable data set [rows, row_shape...], chunked by `chunk_rows` rows, filled with zeros. `allocate`
+    /// makes room in the file for all `rows` at once, so that writing them changes no metadata of the file any more.
     template <Hdf5Number T>
     void create_rows(const std::string& dataset, const std::vector<int64_t>& row_shape, int64_t chunk_rows,
-                     int64_t rows = 0);
+                     int64_t rows = 0, bool allocate = false);
     /// Writes whole rows from row `first` on; the data set grows where it is too short.
     template <Hdf5Number T>
     void write_rows(const std::string& dataset, int64_t first, std::span<const T> values);

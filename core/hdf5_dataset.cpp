@@ -134,7 +134,7 @@ void Hdf5File::write(const std::string& dataset, const std::vector<int64_t>& sha
 
 template <Hdf5Number T>
 void Hdf5File::create_rows(const std::string& dataset, const std::vector<int64_t>& row_shape,
-                           int64_t chunk_rows, int64_t rows) {
+                           int64_t chunk_rows, int64_t rows, bool allocate) {
     SCHEDBENCH_ASSERT(chunk_rows > 0 && rows >= 0 && product(row_shape) > 0);
     make_parents(dataset);
     checked(where(dataset), "cannot create the data set", [&] {
@@ -146,6 +146,10 @@ void Hdf5File::create_rows(const std::string& dataset, const std::vector<int64_t
         const int rank = static_cast<int>(extent.size());
         H5::DSetCreatPropList properties;
         properties.setChunk(rank, chunk.data());
+        if (allocate) {  // a fresh file is sparse: unwritten rows read as zeros without being written
+            properties.setAllocTime(H5D_ALLOC_TIME_EARLY);
+            properties.setFillTime(H5D_FILL_TIME_NEVER);
+        }
         handle().createDataSet(dataset, file_type<T>(), H5::DataSpace(rank, extent.data(), limit.data()),
                                properties);
     });
@@ -262,7 +266,7 @@ std::string Hdf5File::read_text(const std::string& dataset) const {
 #define SCHEDBENCH_HDF5_TYPE(T)                                                                            \
     template void Hdf5File::write<T>(const std::string&, const std::vector<int64_t>&, std::span<const T>); \
     template void Hdf5File::create_rows<T>(const std::string&, const std::vector<int64_t>&, int64_t,       \
-                                           int64_t);                                                       \
+                                           int64_t, bool);                                                 \
     template void Hdf5File::write_rows<T>(const std::string&, int64_t, std::span<const T>);                \
     template std::vector<T> Hdf5File::read<T>(const std::string&) const;                                   \
     template std::vector<T> Hdf5File::read_rows<T>(const std::string&, int64_t, int64_t) const;            \

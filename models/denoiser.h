@@ -35,7 +35,7 @@ class Denoiser {
     virtual int64_t classes() const { return 0; }          ///< 0 = unconditional
     virtual bool has_variance() const { return false; }
     virtual bool differentiable() const { return false; }
-    virtual std::string spec() const = 0;                  ///< completed spec, names the model in the store
+    virtual std::string spec() const = 0;                  ///< identity: completed spec, file names replaced by their hash
     virtual std::string weights_hash() const { return ""; }///< SHA-256 of the weight file; "" where there is none
 };
 

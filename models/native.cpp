@@ -133,8 +133,11 @@ std::shared_ptr<const NativeDenoiser> NativeDenoiser::load(const Spec& completed
     NetworkDescription description = NetworkDescription::from_metadata(metadata, where.empty() ? path : where + ", " + path);
     const UNet net(description.config);
     Parameters parameters = checked_parameters(net, file.tensors, path);
-    return std::make_shared<const NativeDenoiser>(std::move(description), std::move(parameters), completed.print(), sha256_file(path),
-                                                  std::move(metadata));
+    // Results depend on the weights, not on where they lie.
+    const std::string hash = sha256_file(path);
+    Spec identity = completed;
+    identity.set("file", SpecValue::of_text("sha256-" + hash));
+    return std::make_shared<const NativeDenoiser>(std::move(description), std::move(parameters), identity.print(), hash, std::move(metadata));
 }
 
 NativeDenoiser::NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec, std::string hash,

@@ -1,0 +1,141 @@
+#include "harness/learning.h"
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/progress.h"
+#include "harness/statistics_record.h"
+#include "learn/learner.h"
+#include "store/run_lock.h"
+
+namespace schedbench {
+
+Learning::Learning(const Suite& suite, std::string run_path, const RuntimeSettings& runtime)
+    : suite_(suite), run_path_(std::move(run_path)), stack_(stack_identity(runtime)) {}
+
+const ProbeSource& Learning::probes(const Spec& data) {
+    auto& source = sources_[data.print()];
+    if (!source) {
+        source = std::make_unique<Source>();
+        source->data = load_dataset(data, suite_.path + ", key data");
+        source->probes = dataset_source(source->data);
+    }
+    return *source->probes;
+}
+
+std::string Learning::learned_id(const Spec& completed, const PlannedModel& model) {
+    return short_hash(completed.print() + "|" + model.raw->spec() + "|" + probes(suite_.data).hash() + "|" + std::to_string(suite_.statistics_images) + "|" + stack_);
+}
+
+void Learning::measured(const std::string& id, const std::function<bool()>& find, const std::function<void()>& measure) {
+    if (find()) return;
+    // One rank measures; the others wait here and then find what it wrote.
+    std::filesystem::create_directories(work_folder(run_path_));
+    const RunLock lock(work_folder(run_path_) + "/" + id + ".h5");
+    if (!find()) measure();
+}
+
+const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedModel& model, int max_steps) {
+    const std::string id = learned_id(completed, model);
+    const bool dp = completed.name == "dp-elbo";
+    const auto enough = [&](const LearnedSchedule& l) { return !dp || (!l.paths.empty() && l.paths.rbegin()->first >= max_steps); };
+    const auto it = learned_.find(id);
+    if (it != learned_.end() && enough(it->second)) return it->second;
+    const NoiseProcess& process = model.raw->process();
+    const ProbeSource& source = probes(suite_.data);
+
+    if (dp) {  // placing costs nothing, so only its statistics are kept
+        const DenoisingStatistics& stats = statistics(model, suite_.data, dp_elbo_options(completed, source), dp_elbo_chain(completed, process), "statistics for dp-elbo");
+        return learned_[id] = dp_elbo_schedule(stats, completed, process, max_steps, suite_.path + ", key schedule");
+    }
+    const std::string cache = work_folder(run_path_) + "/learned-" + id + ".json";
+    measured(
+        "learned-" + id,
+        [&] {
+            if (std::filesystem::exists(cache)) {
+                learned_[id] = LearnedSchedule::read(cache);
+                return true;
+            }
+            if (!std::filesystem::exists(run_path_)) return false;
+            const RunFile run = RunFile::open(run_path_);
+            if (!run.has("statistics", id)) return false;
+            std::filesystem::create_directories(work_folder(run_path_));
+            learned_[id] = learned_of(run.statistics(id), work_folder(run_path_));
+            return true;
+        },
+        [&] {
+            Progress progress("learning " + completed.name, completed.integer("probes"), "probes");
+            CostCurve curve;
+            measure_score_optimal(curve, completed, *model.raw, source, [&](const CostCurve& so_far) {
+                progress.update(so_far.probes);
+                return true;
+            });
+            score_optimal_schedule(curve, completed, process).write(cache);
+            learned_[id] = LearnedSchedule::read(cache);
+        });
+    return learned_.at(id);
+}
+
+const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const Spec& data, const StatisticsOptions& options,
+                                                const StatisticsChain& chain, const std::string& label) {
+    const ProbeSource& source = probes(data);
+    DenoisingStatistics fresh = empty_statistics(*model.raw, chain, source, options);
+    const std::string id = statistics_id(fresh);
+    if (const auto it = statistics_.find(id); it != statistics_.end()) return it->second;
+    const int64_t wanted = std::min(suite_.statistics_images, source.count());
+    const std::string cache = work_folder(run_path_) + "/statistics-" + id + ".h5";
+    measured(
+        "statistics-" + id,
+        [&] {
+            std::vector<std::string> files = suite_.statistics;
+            for (const std::string& path : {cache, run_path_})
+                if (std::filesystem::exists(path)) files.push_back(path);
+            auto found = find_statistics(files, id);
+            if (!found || found->images < wanted) return false;
+            statistics_[id] = std::move(*found);
+            return true;
+        },
+        [&] {
+            Progress progress(label, wanted, "images");
+            measure_statistics(fresh, *model.raw, source, options, wanted, [&](const DenoisingStatistics& so_far) {
+                progress.update(so_far.images);
+                return true;
+            });
+            const RunLock lock(cache);
+            RunEdit edit(lock, {});
+            edit.put(statistics_record(fresh));
+            edit.commit();
+            statistics_[id] = std::move(fresh);
+        });
+    return statistics_.at(id);
+}
+
+LearnedRecord Learning::record(const LearnedSchedule& learned) const {
+    LearnedRecord out;
+    out.cost = learned.spec;
+    out.placement = learned.curve.sigma.empty() ? "dynamic-programme" : "equal-arc";
+    out.training = learned.provenance.dump();
+    if (!learned.curve.sigma.empty() && learned.provenance.contains("cost")) {
+        const auto cost = learned.provenance.at("cost").get<std::vector<double>>();
+        const auto se = learned.provenance.at("cost_se").get<std::vector<double>>();
+        const auto& sigma = learned.curve.sigma;
+        if (cost.size() + 1 == sigma.size() && se.size() == cost.size())
+            for (size_t i = 0; i < cost.size(); ++i) {
+                out.grid.push_back(std::sqrt(sigma[i] * sigma[i + 1]));  // middle of the interval in ln sigma
+                out.cost_curve.push_back(cost[i]);
+                out.cost_se.push_back(se[i]);
+            }
+    }
+    return out;
+}
+
+void Learning::put_records(RunEdit& run) const {
+    for (const auto& [id, stats] : statistics_) run.put(statistics_record(stats));
+    for (const auto& [id, schedule] : learned_)
+        if (!schedule.curve.sigma.empty()) run.put(learned_record(id, schedule));
+}
+
+}  // namespace schedbench

@@ -1,0 +1,87 @@
+#include "harness/plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "eval/extractor.h"
+#include "harness/registry.h"
+#include "learn/learner.h"
+
+namespace schedbench {
+
+void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const Suite& suite, const RuntimeSettings& runtime) {
+    cell.schedule = std::move(schedule);
+    const PlannedModel& model = plan.models[cell.model];
+    // The samples identity: all that determines image i, and nothing else (not n, not the extractor).
+    const nlohmann::json settings = {{"schedule", cell.schedule.hash()},
+                                     {"sampler", plan.samplers[cell.sampler]->spec().print()},
+                                     {"model", model.denoiser->spec()},
+                                     {"shape", model.denoiser->shape()},
+                                     {"noise", "philox4x32-10, Box-Muller float32"},
+                                     {"labels", model.denoiser->classes() > 0 ? "uniform" : "none"},
+                                     {"seed", suite.seed},
+                                     {"batch", suite.batch},
+                                     {"quantise", suite.quantise},
+                                     {"stack", stack_identity(runtime)}};
+    cell.settings = settings.dump();
+    cell.id = short_hash(cell.settings);
+}
+
+Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
+    Plan plan;
+    for (const Spec& spec : suite.models) {
+        PlannedModel model;
+        model.spec = spec;
+        model.raw = make_model(spec, suite.path + ", key model");
+        model.denoiser = suite.clip ? clip_denoiser(model.raw) : model.raw;
+        model.id = short_hash(model.denoiser->spec());
+        plan.models.push_back(std::move(model));
+    }
+    for (const Spec& spec : suite.samplers) plan.samplers.push_back(make_sampler(spec, suite.path + ", key sampler"));
+
+    const std::string where = suite.path + ", key schedule";
+    for (size_t m = 0; m < plan.models.size(); ++m)
+        for (size_t s = 0; s < plan.samplers.size(); ++s) {
+            struct Size {
+                int budget, steps, nfe;
+            };
+            std::vector<Size> sizes;
+            for (int budget : suite.budgets) {
+                int nfe = 0;
+                const int steps = steps_within_budget(*plan.samplers[s], budget, &nfe, suite.path + ", key budget");
+                sizes.push_back({budget, steps, nfe});
+            }
+            for (int steps : suite.steps) sizes.push_back({0, steps, 0});
+            for (const Size& size : sizes)
+                for (const Spec& spec : suite.schedules) {
+                    PlannedCell cell;
+                    cell.model = m, cell.sampler = s;
+                    cell.budget = size.budget, cell.steps = size.steps, cell.nfe = size.nfe;
+                    cell.learned = is_learner(spec);
+                    const NoiseProcess& process = plan.models[m].denoiser->process();
+                    if (cell.learned) {
+                        cell.schedule_spec = complete_learner(spec, process, where);
+                    } else {
+                        Schedule schedule = build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer}, where + " = " + spec.print());
+                        cell.schedule_spec = Spec::parse(schedule.spec);
+                        resolve_cell(cell, std::move(schedule), plan, suite, runtime);
+                    }
+                    plan.cells.push_back(std::move(cell));
+                }
+        }
+    const int64_t image_bytes = [&] {
+        int64_t size = 1;
+        for (int64_t extent : plan.models[0].denoiser->shape()) size *= extent;
+        return size;
+    }();
+    constexpr int64_t kFeatureBytes = 4 * 64, kCellOverhead = 60'000, kInfluenceBytes = 8;
+    for (const PlannedCell& cell : plan.cells) {
+        plan.evaluations += suite.images * (cell.nfe > 0 ? cell.nfe : cell.steps);
+        plan.disk_bytes += suite.images * (kFeatureBytes + kInfluenceBytes + (suite.keep_images ? image_bytes : 0)) + kCellOverhead +
+                           (suite.reference.name == "none" ? 0 : kInfluenceBytes * suite.reference_images);
+    }
+    return plan;
+}
+
+}  // namespace schedbench

@@ -1,0 +1,215 @@
+#include "harness/suite.h"
+
+#include <boost/program_options.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/spec_schema.h"
+#include "eval/quantise.h"
+
+namespace po = boost::program_options;
+
+namespace schedbench {
+
+const std::vector<SuiteKey>& suite_keys() {
+    static const std::vector<SuiteKey> keys = {
+        {"name", "", "short name of the suite; default: the file's name"},
+        {"title", "", "one line above its tables"},
+        {"model", "", "model spec", true},
+        {"schedule", "", "schedule spec, handcrafted or learned", true},
+        {"sampler", "", "sampler spec", true},
+        {"budget", "", "network evaluations a sample: the largest step count within it", true},
+        {"steps", "", "step count, beside budgets", true},
+        {"images", "256", "samples a cell"},
+        {"batch", "64", "samples a block (part of the identity of samples)"},
+        {"seed", "0", "seed of all noise"},
+        {"clip", "false", "clip x0hat to [-1, 1]"},
+        {"allow-fewer", "false", "accept schedules that rounding to the model's table makes shorter"},
+        {"quantise", "round-half-up", "rule from [-1, 1] to bytes"},
+        {"time", "nearest", "levels between table entries: nearest or fractional"},
+        {"data", "", "images that learned schedules and likelihoods look at; default: reference"},
+        {"reference", "none", "reference images of the Frechet distance, or none"},
+        {"reference-images", "10000", "how many of them"},
+        {"heldout", "none", "real images shown as a row of their own: the floor of the table"},
+        {"extractor", "none", "feature extractor, or none"},
+        {"keep-images", "false", "keep all samples in the run file, not only their features"},
+        {"bpd-stride", "", "bits/dim of these strides: even, even-kt, quadratic, dp", true},
+        {"bpd-variance", "", "bits/dim with these variances: posterior, beta, analytic", true},
+        {"bpd-steps", "", "bits/dim at these step counts", true},
+        {"statistics", "", "run file that holds denoising statistics (schedbench statistics)", true},
+        {"statistics-images", "64", "images a split if statistics must be measured"}};
+    return keys;
+}
+
+namespace {
+
+class SuiteReader {
+  public:
+    SuiteReader(const std::string& path, const std::string& text) : path_(path) {
+        po::options_description description;
+        std::vector<std::string> names;
+        for (const SuiteKey& key : suite_keys()) {
+            names.push_back(key.name);
+            description.add_options()(key.name.c_str(), po::value<std::vector<std::string>>(), "");
+        }
+        std::istringstream in(text);
+        try {
+            po::store(po::parse_config_file(in, description, false), values_);
+        } catch (const po::unknown_option& e) {
+            const std::string match = nearest_match(e.get_option_name(), names);
+            throw Error("spec", "\"" + e.get_option_name() + "\" is not a key of suite files", path,
+                        match.empty() ? "schedbench help sweep lists them" : "did you mean \"" + match + "\"?");
+        } catch (const po::error& e) {
+            throw Error("spec", e.what(), path, "a suite has lines key = value");
+        }
+    }
+
+    std::vector<std::string> list(const std::string& key) const {
+        return values_.count(key) ? values_[key].as<std::vector<std::string>>() : std::vector<std::string>{};
+    }
+    std::string text(const std::string& key) const {
+        const auto all = list(key);
+        if (all.size() > 1) throw Error("spec", "is given " + std::to_string(all.size()) + " times, but takes one value", where(key));
+        if (!all.empty()) return all[0];
+        for (const SuiteKey& k : suite_keys())
+            if (k.name == key) return k.fallback;
+        return "";
+    }
+    int64_t integer(const std::string& key, const std::string& value, int64_t minimum) const {
+        const auto number = parse_number(value);
+        if (!number || *number != static_cast<double>(static_cast<int64_t>(*number)) || *number < static_cast<double>(minimum))
+            throw Error("spec", "wants a whole number of at least " + std::to_string(minimum) + ", not \"" + value + "\"", where(key));
+        return static_cast<int64_t>(*number);
+    }
+    int64_t integer(const std::string& key, int64_t minimum) const { return integer(key, text(key), minimum); }
+    std::vector<int> integers(const std::string& key) const {
+        std::vector<int> out;
+        for (const std::string& value : list(key)) out.push_back(static_cast<int>(integer(key, value, 1)));
+        return out;
+    }
+    bool flag(const std::string& key) const {
+        Spec spec;
+        spec.set(key, SpecValue::of_text(text(key)));
+        try {
+            return spec.flag(key);
+        } catch (const Error&) {
+            throw Error("spec", "wants true or false, not \"" + text(key) + "\"", where(key));
+        }
+    }
+    Spec spec(const std::string& key) const { return Spec::parse(text(key), where(key)); }
+    std::vector<Spec> specs(const std::string& key) const {
+        std::vector<Spec> out;
+        for (const std::string& value : list(key)) out.push_back(Spec::parse(value, where(key)));
+        return out;
+    }
+    std::vector<std::string> choices(const std::string& key, const std::vector<std::string>& known) const {
+        for (const std::string& value : list(key))
+            if (std::find(known.begin(), known.end(), value) == known.end()) {
+                std::string text;
+                for (const auto& k : known) text += (text.empty() ? "known: " : ", ") + k;
+                throw Error("spec", "cannot be \"" + value + "\"", where(key), text);
+            }
+        return list(key);
+    }
+    std::string where(const std::string& key) const { return path_ + ", key " + key; }
+
+  private:
+    std::string path_;
+    po::variables_map values_;
+};
+
+}  // namespace
+
+Suite read_suite(const std::string& path) {
+    std::ifstream in(path);
+    if (!in) throw Error("file", "cannot be opened for reading", path);
+    std::ostringstream content;
+    content << in.rdbuf();
+
+    Suite s;
+    s.path = path;
+    s.text = content.str();
+    const SuiteReader r(path, s.text);
+    s.name = r.text("name");
+    if (s.name.empty()) {
+        const size_t slash = path.find_last_of('/');
+        s.name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+        s.name = s.name.substr(0, s.name.find('.'));
+    }
+    s.title = r.text("title");
+    s.models = r.specs("model");
+    s.schedules = r.specs("schedule");
+    s.samplers = r.specs("sampler");
+    s.budgets = r.integers("budget");
+    s.steps = r.integers("steps");
+    s.images = r.integer("images", 2);
+    s.batch = r.integer("batch", 1);
+    s.seed = static_cast<uint64_t>(r.integer("seed", 0));
+    s.clip = r.flag("clip");
+    s.allow_fewer = r.flag("allow-fewer");
+    s.quantise = quantise_rule_name(parse_quantise_rule(r.text("quantise"), r.where("quantise")));
+    const std::string time = r.text("time");
+    if (time != "nearest" && time != "fractional") throw Error("spec", "cannot be \"" + time + "\"", r.where("time"), "known: nearest, fractional");
+    s.time_rule = time == "fractional" ? TimeRule::fractional : TimeRule::nearest;
+    s.reference = r.spec("reference");
+    s.heldout = r.spec("heldout");
+    s.data = r.text("data").empty() ? s.reference : r.spec("data");
+    s.reference_images = r.integer("reference-images", 2);
+    s.extractor = r.spec("extractor");
+    s.keep_images = r.flag("keep-images");
+    s.bpd_strides = r.choices("bpd-stride", {"even", "even-kt", "quadratic", "dp"});
+    s.bpd_variances = r.choices("bpd-variance", {"posterior", "beta", "analytic"});
+    s.bpd_steps = r.integers("bpd-steps");
+    s.statistics = r.list("statistics");
+    s.statistics_images = r.integer("statistics-images", 1);
+
+    if (s.models.empty()) throw Error("spec", "names no model", path, "add a line model = ...");
+    const bool cells = !s.schedules.empty() && !s.samplers.empty() && (!s.budgets.empty() || !s.steps.empty());
+    const bool likelihood = !s.bpd_strides.empty() && !s.bpd_variances.empty() && !s.bpd_steps.empty();
+    if (!cells && !likelihood)
+        throw Error("spec", "describes no work", path,
+                    "give schedule, sampler and budget (or steps) lines, or bpd-stride, bpd-variance and bpd-steps lines");
+    if (cells && (s.extractor.name == "none") != (s.reference.name == "none"))
+        throw Error("spec", "has an extractor or a reference, but not both", path, "give both for a Frechet distance, or neither");
+    return s;
+}
+
+nlohmann::json Suite::settings() const {
+    const auto printed = [](const std::vector<Spec>& specs) {
+        std::vector<std::string> out;
+        for (const Spec& spec : specs) out.push_back(spec.print());
+        return out;
+    };
+    return {{"name", name},
+            {"title", title},
+            {"model", printed(models)},
+            {"schedule", printed(schedules)},
+            {"sampler", printed(samplers)},
+            {"budget", budgets},
+            {"steps", steps},
+            {"images", images},
+            {"batch", batch},
+            {"seed", seed},
+            {"clip", clip},
+            {"allow-fewer", allow_fewer},
+            {"quantise", quantise},
+            {"time", time_rule == TimeRule::nearest ? "nearest" : "fractional"},
+            {"data", data.print()},
+            {"reference", reference.print()},
+            {"reference-images", reference_images},
+            {"heldout", heldout.print()},
+            {"extractor", extractor.print()},
+            {"keep-images", keep_images},
+            {"bpd-stride", bpd_strides},
+            {"bpd-variance", bpd_variances},
+            {"bpd-steps", bpd_steps},
+            {"statistics", statistics},
+            {"statistics-images", statistics_images}};
+}
+
+std::string Suite::id() const { return short_hash(settings().dump()); }
+
+}  // namespace schedbench

@@ -1,0 +1,430 @@
+#include "harness/sweep.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <set>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/progress.h"
+#include "eval/quantise.h"
+#include "harness/learning.h"
+#include "harness/likelihood_job.h"
+#include "harness/plan.h"
+#include "harness/quality.h"
+#include "learn/learner.h"
+#include "samplers/sampler.h"
+#include "store/fold.h"
+
+namespace schedbench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string now_utc() {
+    const std::time_t now = std::time(nullptr);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+    return text;
+}
+
+at::Tensor pixel_tensor(const std::vector<uint8_t>& pixels, const std::vector<int64_t>& shape) {
+    return at::tensor(at::ArrayRef<uint8_t>(pixels), at::kByte).reshape(shape);
+}
+
+class Sweep {
+  public:
+    Sweep(const Suite& suite, const SweepOptions& options, const RuntimeSettings& runtime)
+        : suite_(suite), options_(options), runtime_(runtime), learning_(suite, options.output, runtime) {}
+
+    SweepResult run() {
+        const c10::NoGradGuard no_grad;
+        plan_ = make_plan(suite_, runtime_);
+        print_plan();
+        if (options_.dry_run) return result_;
+        quality_ = Quality::make(suite_, options_.output);
+        progress_ = std::make_unique<Progress>("sweep " + suite_.name, plan_.evaluations, "evaluations");
+        result_.cells = static_cast<int64_t>(plan_.cells.size());
+        store_suite();
+        for (PlannedCell& cell : plan_.cells) {
+            try {
+                run_cell(cell);
+            } catch (const Error& e) {
+                // One schedule that blows up must not take the others with it; it is reported and the exit code tells.
+                result_.failures.push_back(name_of(cell) + ": " + e.what());
+            }
+            done_evaluations_ += suite_.images * std::max(1, cell.nfe);
+            progress_->update(done_evaluations_);
+        }
+        progress_->finish();
+        if (quality_ && suite_.heldout.name != "none") run_heldout();
+        if (!suite_.bpd_strides.empty()) run_likelihood();
+        finish();
+        return result_;
+    }
+
+  private:
+    std::string name_of(const PlannedCell& cell) const {
+        return cell.schedule_spec.print() + ", " + plan_.samplers[cell.sampler]->spec().print() + ", " + std::to_string(cell.steps) + " steps";
+    }
+
+    void print_plan() {
+        // One batch, twice: the first call sets things up.
+        double per_image = 0;
+        const Denoiser& model = *plan_.models[0].denoiser;
+        std::vector<int64_t> shape = model.shape();
+        shape.insert(shape.begin(), suite_.batch);
+        const LocatedLevel level = model.process().locate(std::min(1.0, model.process().sigma_max()));
+        for (int i = 0; i < 2; ++i) {
+            const auto start = Clock::now();
+            denoise_at(model, at::zeros(shape, at::kDouble), level, model.classes() ? at::zeros({suite_.batch}, at::kLong) : at::Tensor());
+            per_image = seconds_since(start) / static_cast<double>(suite_.batch);
+        }
+        int64_t stored = 0;
+        if (std::filesystem::exists(options_.output)) {
+            const RunFile run = RunFile::open(options_.output);
+            for (const PlannedCell& cell : plan_.cells)
+                if (!cell.learned && run.cell_count(cell.id) >= suite_.images) ++stored;
+        }
+        std::fprintf(stderr,
+                     "plan: %zu cells of %" PRId64 " images (%zu models, %zu schedules, %zu samplers, %zu budgets), %" PRId64
+                     " network evaluations, about %s at %.0f a second; run file about %.1f MB%s\n",
+                     plan_.cells.size(), suite_.images, plan_.models.size(), suite_.schedules.size(), suite_.samplers.size(),
+                     suite_.budgets.size() + suite_.steps.size(), plan_.evaluations,
+                     format_duration(static_cast<double>(plan_.evaluations) * per_image / static_cast<double>(options_.rank.world_size)).c_str(), 1 / per_image,
+                     static_cast<double>(plan_.disk_bytes) * 1e-6, stored ? (", " + std::to_string(stored) + " cells are there already").c_str() : "");
+    }
+
+    RunHeader header() const {
+        RunHeader h;
+        h.software = "schedbench " SCHEDBENCH_VERSION;
+        h.commit = SCHEDBENCH_COMMIT;
+        h.created = now_utc();
+        return h;
+    }
+
+    void edit_run(const std::function<void(RunEdit&)>& change) {
+        const RunLock lock(options_.output);
+        RunEdit edit(lock, header());
+        change(edit);
+        edit.commit();
+    }
+
+    void store_suite() {
+        if (std::filesystem::exists(options_.output) && RunFile::open(options_.output).has("suites", suite_.id())) return;
+        edit_run([&](RunEdit& run) {
+            run.put(SuiteRecord{suite_.id(), suite_.text, suite_.settings().dump()});
+            put_common(run);
+            run.set_status("running");
+        });
+    }
+
+    void put_common(RunEdit& run) {
+        ProvenanceRecord provenance_record{provenance(runtime_)};
+        provenance_record.values["command"] = options_.command_line;
+        provenance_record.values["suite"] = suite_.id();
+        run.put(provenance_record);
+        for (const PlannedModel& model : plan_.models)
+            run.put(ModelRecord{model.id, model.denoiser->spec(), model.denoiser->weights_hash(), model.denoiser->process().spec().print(), model.denoiser->shape(),
+                                nlohmann::json{{"suite_spec", model.spec.print()}}.dump()});
+    }
+
+    void run_cell(PlannedCell& cell) {
+        if (cell.learned) learn(cell);
+        std::optional<CellRecord> stored = stored_cell(cell.id);
+        if (stored && stored->count() >= suite_.images) {
+            ++result_.reused;
+            if (quality_) add_metrics(cell.id, *stored);
+            return;
+        }
+        const int64_t have = stored ? stored->count() : 0;
+        const bool reusable = have > 0 && (!quality_ || stored->extractor == quality_->extractor_id());
+        if (have > 0 && !reusable)
+            throw Error("run", "has " + std::to_string(have) + " samples with the features of another extractor", "cell " + cell.id,
+                        "more samples need the same extractor; use another --output");
+        if (!options_.merge_only && sample_blocks(cell, have)) ++result_.computed;
+        fold(cell);
+    }
+
+    void learn(PlannedCell& cell) {
+        const PlannedModel& model = plan_.models[cell.model];
+        int max_steps = 1;
+        for (const PlannedCell& other : plan_.cells) max_steps = std::max(max_steps, other.steps);
+        const LearnedSchedule& learned = learning_.learned(cell.schedule_spec, model, max_steps);
+        resolve_cell(cell, place(learned, cell.schedule_spec, model.raw->process(), {cell.steps, suite_.time_rule, suite_.allow_fewer}, suite_.path + ", key schedule"),
+                     plan_, suite_, runtime_);
+    }
+
+    std::optional<CellRecord> stored_cell(const std::string& id) const {
+        if (!std::filesystem::exists(options_.output)) return std::nullopt;
+        const RunFile run = RunFile::open(options_.output);
+        if (!run.has("cells", id)) return std::nullopt;
+        return run.cell(id);
+    }
+
+    /// Samples the blocks of this rank that are neither in the run nor in its work file. false: there were none.
+    bool sample_blocks(PlannedCell& cell, int64_t have) {
+        const PlannedModel& model = plan_.models[cell.model];
+        std::vector<std::pair<int64_t, int64_t>> blocks;  // [first, end) of the ids to keep
+        int64_t capacity = 0;
+        for (int64_t b = have / suite_.batch; b * suite_.batch < suite_.images; ++b) {
+            if (b % options_.rank.world_size != options_.rank.rank) continue;
+            blocks.emplace_back(std::max(have, b * suite_.batch), std::min(suite_.images, (b + 1) * suite_.batch));
+            capacity += blocks.back().second - blocks.back().first;
+        }
+        if (blocks.empty()) return false;
+        WorkLayout layout;
+        layout.identity = cell.id;
+        layout.rank = options_.rank.rank;
+        layout.world_size = options_.rank.world_size;
+        layout.capacity = capacity;
+        layout.block_rows = suite_.batch;
+        if (suite_.keep_images || !quality_) layout.image_shape = model.denoiser->shape();
+        if (quality_) layout.feature_dim = quality_->extractor().dim(), layout.extractor = quality_->extractor_id();
+        layout.labels = model.denoiser->classes() > 0;
+        if (layout.image_shape.size() == 1) layout.image_shape = {1, 1, layout.image_shape[0]};  // vectors of exact targets
+        std::filesystem::create_directories(work_folder(options_.output));
+        WorkFile work = WorkFile::open_or_create(WorkFile::path_of(options_.output, cell.id, options_.rank.rank), layout);
+        const std::set<int64_t> done(work.ids().begin(), work.ids().end());
+        // A work file left from a smaller n may lack the tail of a block: keep only the ids that are missing.
+        for (const auto& [first, end] : blocks) {
+            std::vector<int64_t> keep;
+            for (int64_t id = first; id < end; ++id)
+                if (!done.contains(id)) keep.push_back(id);
+            if (!keep.empty()) sample_block(cell, model, keep, layout, work);
+            progress_->update(done_evaluations_ + (end - have) * std::max(1, cell.nfe), short_name(cell));
+        }
+        work.close();
+        return true;
+    }
+
+    std::string short_name(const PlannedCell& cell) const {
+        return cell.schedule_spec.name + "/" + plan_.samplers[cell.sampler]->spec().name + "/" + std::to_string(cell.steps);
+    }
+
+    /// Always a full block of consecutive ids, whatever is kept of it: so bits do not depend on n or on what was done.
+    void sample_block(PlannedCell& cell, const PlannedModel& model, const std::vector<int64_t>& keep, const WorkLayout& layout, WorkFile& work) {
+        const auto start = Clock::now();
+        const int64_t first = keep[0] / suite_.batch * suite_.batch;
+        std::vector<int64_t> ids(static_cast<size_t>(suite_.batch));
+        for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
+        const CountingDenoiser counted(model.denoiser);
+        const at::Tensor labels = model.denoiser->classes() > 0 ? block_labels(suite_.seed, ids, model.denoiser->classes()) : at::Tensor();
+        const at::Tensor x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, PhiloxNoise(suite_.seed, ids, model.denoiser->shape()), labels);
+        if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());
+        if (counted.calls() != cell.nfe)
+            throw Error("run", "used " + std::to_string(counted.calls()) + " network evaluations where " + std::to_string(cell.nfe) + " were planned", "cell " + cell.id);
+        at::Tensor pixels = quantise(x, parse_quantise_rule(suite_.quantise));
+        if (pixels.dim() == 2) pixels = pixels.reshape({pixels.size(0), 1, 1, pixels.size(1)});
+        at::Tensor features = quality_ ? quality_->extractor().features(pixels) : at::Tensor();
+        // Rows to keep are consecutive or a tail; index_select covers both.
+        std::vector<int64_t> rows;
+        for (int64_t id : keep) rows.push_back(id - first);
+        const at::Tensor index = at::tensor(rows, at::kLong);
+        pixels = pixels.index_select(0, index).contiguous();
+        SampleBlock block;
+        block.ids = keep;
+        if (!layout.image_shape.empty()) block.images = {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())};
+        if (features.defined()) {
+            features = features.index_select(0, index).contiguous();
+            block.features = {features.const_data_ptr<float>(), static_cast<size_t>(features.numel())};
+        }
+        at::Tensor kept_labels;
+        if (labels.defined()) {
+            kept_labels = labels.index_select(0, index).contiguous();
+            block.labels = {kept_labels.const_data_ptr<int64_t>(), keep.size()};
+        }
+        if (first == 0) save_preview(cell.id, pixels);
+        block.network_calls = counted.calls();
+        block.network_seconds = counted.seconds();
+        block.seconds = seconds_since(start);
+        work.append(block);
+    }
+
+    // The first images are kept beside the work files until the cell is folded (by whichever rank).
+    static constexpr int64_t kPreviewImages = 16, kPreviewColumns = 8;
+    std::string preview_path(const std::string& cell) const { return work_folder(options_.output) + "/preview-" + cell + ".h5"; }
+
+    void save_preview(const std::string& cell, const at::Tensor& pixels) {
+        const at::Tensor head = pixels.narrow(0, 0, std::min(kPreviewImages, pixels.size(0))).contiguous();
+        Hdf5File file = Hdf5File::create(preview_path(cell) + ".part", true);
+        file.write<uint8_t>("/images", head.sizes().vec(), {head.const_data_ptr<uint8_t>(), static_cast<size_t>(head.numel())});
+        file.close();
+        std::filesystem::rename(preview_path(cell) + ".part", preview_path(cell));
+    }
+
+    void attach_preview(CellRecord& cell) const {
+        std::vector<uint8_t> pixels;
+        std::vector<int64_t> shape;
+        if (std::filesystem::exists(preview_path(cell.id))) {
+            const Hdf5File file = Hdf5File::open(preview_path(cell.id));
+            pixels = file.read<uint8_t>("/images");
+            shape = file.info("/images").shape;
+        } else if (!cell.images.empty()) {
+            shape = cell.image_shape;
+            shape.insert(shape.begin(), std::min(kPreviewImages, cell.count()));
+            pixels.assign(cell.images.begin(), cell.images.begin() + shape[0] * shape[1] * shape[2] * shape[3]);
+        } else {
+            return;
+        }
+        // [n, C, H, W] -> one grid [rows H, columns W, C].
+        const int64_t n = shape[0], rows = (n + kPreviewColumns - 1) / kPreviewColumns;
+        at::Tensor grid = at::zeros({rows * kPreviewColumns, shape[1], shape[2], shape[3]}, at::kByte);
+        grid.narrow(0, 0, n).copy_(pixel_tensor(pixels, shape));
+        grid = grid.reshape({rows, kPreviewColumns, shape[1], shape[2], shape[3]}).permute({0, 3, 1, 4, 2}).contiguous();
+        cell.preview_shape = {rows * shape[2], kPreviewColumns * shape[3], shape[1]};
+        cell.preview.assign(grid.const_data_ptr<uint8_t>(), grid.const_data_ptr<uint8_t>() + grid.numel());
+    }
+
+    CellRecord cell_template(const PlannedCell& cell) const {
+        CellRecord r;
+        r.id = cell.id;
+        r.schedule = cell.schedule.hash();
+        r.sampler = plan_.samplers[cell.sampler]->spec().print();
+        r.model = plan_.models[cell.model].id;
+        r.settings = cell.settings;
+        r.steps = cell.steps;
+        r.nfe = cell.nfe;
+        r.budget = cell.budget;
+        r.seed = suite_.seed;
+        return r;
+    }
+
+    void fold(PlannedCell& cell) {
+        std::vector<std::string> folders = options_.parts;
+        folders.insert(folders.begin(), work_folder(options_.output));
+        const RunLock lock(options_.output);
+        const FoldResult folded = fold_cell(
+            lock, header(), cell_template(cell), find_parts(folders, cell.id), suite_.images,
+            [&](CellRecord& record) {
+                attach_preview(record);
+                if (quality_) record.metrics = quality_->metrics(record.id, features_of(record));
+                if (cell.nfe == 0 && !record.timing.network_calls.empty()) record.nfe = record.timing.network_calls[0];
+            },
+            [&](RunEdit& run) {
+                put_common(run);
+                ScheduleRecord schedule{cell.schedule, {}};
+                if (cell.learned) schedule.learned = learning_.record(learning_.learned(cell.schedule_spec, plan_.models[cell.model], cell.steps));
+                run.put(schedule);
+                learning_.put_records(run);
+                if (quality_) quality_->put_records(run);
+            });
+        if (folded.missing > 0) ++result_.waiting;
+        if (folded.folded) std::filesystem::remove(preview_path(cell.id));
+    }
+
+    static at::Tensor features_of(const CellRecord& record) {
+        return at::tensor(record.features, at::kFloat).reshape({record.count(), record.feature_dim});
+    }
+
+    /// Metrics of a finished cell that are not stored yet (another reference or extractor): from its features.
+    void add_metrics(const std::string& id, const CellRecord& summary) {
+        const std::string identity = quality_->metric_identity(id, summary.count());
+        for (const auto& [name, metric] : summary.metrics)
+            if (metric.identity == identity) return;
+        const CellRecord cell = RunFile::open(options_.output).cell(id, CellParts::all);
+        at::Tensor features;
+        if (!cell.features.empty() && cell.extractor == quality_->extractor_id()) {
+            features = features_of(cell);
+        } else if (!cell.images.empty()) {
+            std::vector<int64_t> shape = cell.image_shape;
+            shape.insert(shape.begin(), cell.count());
+            features = extract_features(quality_->extractor(), pixel_tensor(cell.images, shape), suite_.batch);
+        } else {
+            throw Error("run", "keeps neither images nor features of this extractor", "cell " + id, "use another --output, or keep-images = true from the start");
+        }
+        const auto metrics = quality_->metrics(id, features);
+        edit_run([&](RunEdit& run) {
+            quality_->put_records(run);
+            for (const auto& [name, metric] : metrics) run.put_metric(id, name, metric);
+        });
+    }
+
+    /// Real images that are not in the reference, as a cell of their own: the floor of every table.
+    void run_heldout() {
+        const Dataset data = load_dataset(suite_.heldout, suite_.path + ", key heldout", suite_.images);
+        const nlohmann::json settings = {{"kind", "held-out images"}, {"data", data.hash}};
+        CellRecord cell;
+        cell.settings = settings.dump();
+        cell.id = short_hash(cell.settings);
+        if (const auto stored = stored_cell(cell.id); stored && stored->count() >= data.count) {
+            add_metrics(cell.id, *stored);
+            return;
+        }
+        const at::Tensor pixels = pixel_tensor(data.pixels, {data.count, data.channels, data.height, data.width});
+        const at::Tensor features = extract_features(quality_->extractor(), pixels, suite_.batch);
+        cell.sampler = "held-out";
+        cell.data = short_hash(data.hash);
+        cell.extractor = quality_->extractor_id();
+        cell.feature_dim = features.size(1);
+        cell.features.assign(features.const_data_ptr<float>(), features.const_data_ptr<float>() + features.numel());
+        for (int64_t i = 0; i < data.count; ++i) cell.sample_ids.push_back(i);
+        cell.labels = data.labels;
+        cell.image_shape = {data.channels, data.height, data.width};
+        cell.images = data.pixels;
+        attach_preview(cell);
+        cell.images.clear();
+        cell.image_shape.clear();
+        cell.metrics = quality_->metrics(cell.id, features);
+        edit_run([&](RunEdit& run) {
+            run.put(DataRecord{cell.data, data.spec, data.hash, {data.count, data.channels, data.height, data.width}, data.classes});
+            quality_->put_records(run);
+            run.put_cell(cell);
+        });
+    }
+
+    void run_likelihood() {
+        if (options_.rank.rank != 0) return;
+        for (const PlannedModel& model : plan_.models) {
+            if (!model.raw->process().discrete()) {
+                result_.failures.push_back("bits/dim of " + model.spec.print() + ": its process is continuous; bits/dim of strides needs a table");
+                continue;
+            }
+            const StatisticsChain chain = statistics_chain(model.raw->process());
+            StatisticsOptions options;
+            const DenoisingStatistics& train = learning_.statistics(model, suite_.data, options, chain, "denoising statistics, train split");
+            const Spec test_spec = suite_.heldout.name == "none" ? suite_.data : suite_.heldout;
+            const DenoisingStatistics& test = learning_.statistics(model, test_spec, options, chain, "denoising statistics, test split");
+            const auto rows = likelihood_rows(train, test, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps);
+            const std::string id = short_hash(model.id + train.identity().dump() + test.identity().dump() + suite_.settings().dump());
+            if (RunFile::open(options_.output).has("likelihood", id)) continue;
+            edit_run([&](RunEdit& run) {
+                learning_.put_records(run);
+                run.put(likelihood_record(id, model.id, rows));
+            });
+        }
+    }
+
+    void finish() {
+        if (result_.waiting > 0 || !result_.failures.empty()) return;
+        if (RunFile::open(options_.output).header().status != "complete") edit_run([](RunEdit& run) { run.set_status("complete"); });
+        std::error_code ignored;
+        std::filesystem::remove_all(work_folder(options_.output), ignored);
+    }
+
+    const Suite& suite_;
+    const SweepOptions& options_;
+    const RuntimeSettings& runtime_;
+    Plan plan_;
+    Learning learning_;
+    std::unique_ptr<Quality> quality_;
+    std::unique_ptr<Progress> progress_;
+    int64_t done_evaluations_ = 0;
+    SweepResult result_;
+};
+
+}  // namespace
+
+SweepResult run_sweep(const Suite& suite, const SweepOptions& options, const RuntimeSettings& runtime) { return Sweep(suite, options, runtime).run(); }
+
+}  // namespace schedbench
