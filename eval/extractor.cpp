@@ -1,0 +1,117 @@
+#include "eval/extractor.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "eval/classifier.h"
+
+namespace schedbench {
+
+namespace {
+
+class ClassifierExtractor final : public Extractor {
+  public:
+    ClassifierExtractor(Spec spec, const std::string& path)
+        : spec_(std::move(spec)), hash_(sha256_file(path)), classifier_(Classifier::load(path)) {
+        const auto id = classifier_.metadata().find("id");
+        if (id == classifier_.metadata().end() || id->second.empty()) {
+            throw Error("file", "the metadata lack the classifier's id", path, "make it again with train-features");
+        }
+        id_ = id->second;
+    }
+    at::Tensor features(const at::Tensor& pixels) const override { return classifier_(pixels).features; }
+    int64_t dim() const override { return classifier_.architecture().features; }
+    std::string id() const override { return id_; }
+    std::string pipeline() const override { return "x/127.5-1"; }
+    std::string spec() const override { return spec_.print(); }
+    std::string weights_hash() const override { return hash_; }
+
+  private:
+    Spec spec_;
+    std::string hash_, id_;
+    Classifier classifier_;
+};
+
+/// Means over an 8 x 8 grid of cells, on the 0..255 scale: exact in float32 for cells of 2^k pixels, so that a test can
+/// know every feature. Says nothing about image quality.
+class PixelExtractor final : public Extractor {
+  public:
+    PixelExtractor(Spec spec, int64_t size, int64_t channels) : spec_(std::move(spec)), size_(size), channels_(channels) {}
+    at::Tensor features(const at::Tensor& pixels) const override {
+        if (pixels.scalar_type() != at::kByte || pixels.dim() != 4 || pixels.size(1) != channels_ ||
+            pixels.size(2) != size_ || pixels.size(3) != size_) {
+            throw Error("shape",
+                        "needs uint8 images [B, " + std::to_string(channels_) + ", " + std::to_string(size_) + ", " +
+                            std::to_string(size_) + "]",
+                        spec(), "set size and channels of the pixels extractor");
+        }
+        const int64_t cell = size_ / kGrid;
+        const auto cells = pixels.to(at::kCPU, at::kInt).reshape({-1, channels_, kGrid, cell, kGrid, cell}).sum({3, 5});
+        return cells.reshape({pixels.size(0), dim()}).to(at::kFloat) / static_cast<double>(cell * cell);
+    }
+    int64_t dim() const override { return channels_ * kGrid * kGrid; }
+    std::string id() const override { return "pixels"; }
+    std::string pipeline() const override { return "mean-8x8"; }
+    std::string spec() const override { return spec_.print(); }
+
+    static constexpr int64_t kGrid = 8;
+
+  private:
+    Spec spec_;
+    int64_t size_, channels_;
+};
+
+}  // namespace
+
+const std::vector<SpecEntry>& extractor_entries() {
+    using Type = SpecParam::Type;
+    static const std::vector<SpecEntry> entries = {
+        {"classifier",
+         "penultimate layer of a classifier made by train-features; the distance is called fd-<its id>",
+         "",
+         {{"file", Type::text, "", "weight file (.safetensors)", {}, true}}},
+        {"pixels",
+         "mean pixels of an 8 x 8 grid, exact: for tests, says nothing about quality",
+         "",
+         {{"size", Type::integer, "32", "height and width of the images, a multiple of 8"},
+          {"channels", Type::integer, "1", "channels of the images"}}},
+    };
+    return entries;
+}
+
+std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where) {
+    const SpecEntry& entry = find_entry(extractor_entries(), spec, "extractors", where);
+    Spec full = complete(spec, entry, where);
+    if (entry.name == "classifier") {
+        const std::string path = full.text("file");
+        return std::make_unique<ClassifierExtractor>(std::move(full), path);
+    }
+    SCHEDBENCH_ASSERT(entry.name == "pixels");
+    const int64_t size = full.integer("size"), channels = full.integer("channels");
+    if (size < PixelExtractor::kGrid || size % PixelExtractor::kGrid != 0 || size > 4096 || channels < 1 || channels > 16) {
+        throw Error("spec", "pixels needs a size that is a multiple of 8 and 1 to 16 channels", where);
+    }
+    return std::make_unique<PixelExtractor>(std::move(full), size, channels);
+}
+
+at::Tensor extract_features(const Extractor& extractor, const at::Tensor& pixels, int64_t batch) {
+    SCHEDBENCH_ASSERT(batch > 0 && pixels.dim() == 4);
+    const int64_t n = pixels.size(0);
+    const at::Tensor out = at::empty({n, extractor.dim()}, at::kFloat);
+    for (int64_t start = 0; start < n; start += batch) {
+        const int64_t count = std::min(batch, n - start);
+        at::Tensor block = pixels.narrow(0, start, count);
+        if (count < batch) {
+            auto shape = block.sizes().vec();
+            shape[0] = batch - count;
+            block = at::cat({block, at::zeros(shape, block.options())});
+        }
+        out.narrow(0, start, count).copy_(extractor.features(block).narrow(0, 0, count));
+    }
+    return out;
+}
+
+}  // namespace schedbench
