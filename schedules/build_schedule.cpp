@@ -12,7 +12,10 @@ namespace {
 constexpr double kAutoMin = 0.002, kAutoMax = 80;  ///< range of Karras et al. 2022, table 1
 
 SpecParam end_param() {
-    return {"end", SpecParam::Type::choice, "zero", "zero: N levels, then 0; sigma-min: N+1 levels, no 0",
+    return {"end",
+            SpecParam::Type::choice,
+            "zero",
+            "zero: N levels, then 0; sigma-min: N+1 levels, no 0",
             {"zero", "sigma-min"}};
 }
 
@@ -31,17 +34,20 @@ const std::vector<ScheduleFamily>& families() {
 std::vector<double> levels_of(const ScheduleFamily& family, FamilyContext& context) {
     const Spec& spec = context.spec;
     const NoiseProcess& process = context.process;
-    context.sigma_max = spec.is_auto("sigma-max") ? std::min(process.sigma_max(), kAutoMax) : spec.number("sigma-max");
-    context.sigma_min = spec.is_auto("sigma-min") ? std::max(process.sigma_min(), kAutoMin) : spec.number("sigma-min");
+    context.sigma_max =
+        spec.is_auto("sigma-max") ? std::min(process.sigma_max(), kAutoMax) : spec.number("sigma-max");
+    context.sigma_min =
+        spec.is_auto("sigma-min") ? std::max(process.sigma_min(), kAutoMin) : spec.number("sigma-min");
     if (!(context.sigma_min > 0 && context.sigma_min < context.sigma_max && std::isfinite(context.sigma_max)))
         throw Error("number",
-                    "expected 0 < sigma-min < sigma-max, but they are " + format_number(context.sigma_min) + " and " +
-                        format_number(context.sigma_max),
+                    "expected 0 < sigma-min < sigma-max, but they are " + format_number(context.sigma_min) +
+                        " and " + format_number(context.sigma_max),
                     context.where, "give levels as noise-to-signal ratios");
     std::vector<double> levels(static_cast<size_t>(context.count), context.sigma_max);
     for (int i = 1; i < context.count; ++i)
         levels[static_cast<size_t>(i)] =
-            i + 1 == context.count ? context.sigma_min : family.level(context, static_cast<double>(i) / (context.count - 1));
+            i + 1 == context.count ? context.sigma_min
+                                   : family.level(context, static_cast<double>(i) / (context.count - 1));
     return levels;
 }
 
@@ -50,8 +56,10 @@ std::vector<double> levels_of(const ScheduleFamily& family, FamilyContext& conte
 SpecEntry sigma_entry(SpecEntry entry) {
     using Type = SpecParam::Type;
     entry.params.push_back(end_param());
-    entry.params.push_back({"sigma-min", Type::number, "auto", "lowest level; auto = the model's, at least 0.002"});
-    entry.params.push_back({"sigma-max", Type::number, "auto", "highest level; auto = the model's, at most 80"});
+    entry.params.push_back(
+        {"sigma-min", Type::number, "auto", "lowest level; auto = the model's, at least 0.002"});
+    entry.params.push_back(
+        {"sigma-max", Type::number, "auto", "highest level; auto = the model's, at most 80"});
     return entry;
 }
 
@@ -76,30 +84,35 @@ Schedule build_schedule(const Spec& spec, const NoiseProcess& process, const Sch
                                                  [&](const auto& f) { return f.entry.name == entry.name; });
     const Spec completed = complete(spec, entry, where);
     if (request.steps < 0 || (request.steps == 0 && !family.levels))
-        throw Error("number", "the number of steps must be at least 1, not " + std::to_string(request.steps), where);
+        throw Error("number", "the number of steps must be at least 1, not " + std::to_string(request.steps),
+                    where);
     FamilyContext context{completed, process, request.steps, 0, 0, where};
     if (family.levels) {
         std::vector<double> levels = family.levels(context);
         const std::string end_rule = !levels.empty() && levels.back() == 0 ? "zero" : "sigma-min";
-        return finish_schedule(completed, family.coordinate, end_rule, std::move(levels), process, request, where);
+        return finish_schedule(completed, family.coordinate, end_rule, std::move(levels), process, request,
+                               where);
     }
     const std::string& end_rule = completed.text("end");
     if (end_rule == "sigma-min") ++context.count;
     if (family.indices) {
         if (!process.discrete())
-            throw Error("spec", entry.name + " chooses entries of a noise table, but the model's process is continuous",
-                        where, "use a schedule in sigma, such as edm or log-linear");
+            throw Error(
+                "spec",
+                entry.name + " chooses entries of a noise table, but the model's process is continuous",
+                where, "use a schedule in sigma, such as edm or log-linear");
         if (context.count > process.table_size())
             throw Error("number",
-                        entry.name + " needs " + std::to_string(context.count) + " entries, but the table has " +
-                            std::to_string(process.table_size()),
+                        entry.name + " needs " + std::to_string(context.count) +
+                            " entries, but the table has " + std::to_string(process.table_size()),
                         where, "ask for fewer steps");
-        return finish_index_schedule(completed, family.coordinate, end_rule, family.indices(context), process, request,
-                                     where);
+        return finish_index_schedule(completed, family.coordinate, end_rule, family.indices(context), process,
+                                     request, where);
     }
     std::vector<double> levels = levels_of(family, context);
     if (end_rule == "zero") levels.push_back(0);
-    return finish_schedule(completed, family.coordinate, end_rule, std::move(levels), process, request, where);
+    return finish_schedule(completed, family.coordinate, end_rule, std::move(levels), process, request,
+                           where);
 }
 
 }  // namespace schedbench

@@ -1,5 +1,6 @@
-// The published ways to choose `count` entries of a table of `table_size`, each rising and to the letter, with the
-// rounding of the original code. The first three count from 1, as their papers do; the others from 0.
+// The published ways to choose `count` entries of a table of `table_size`, each rising and to the letter,
+// with the rounding of the original code. The first three count from 1, as their papers do; the others from
+// 0.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ std::vector<int64_t> ddim_quad_indices(int64_t table_size, int64_t count);
 std::vector<int64_t> linspace_indices(int64_t table_size, int64_t count, bool multistep);
 /// From 0. k floor(T/N), k = 0..N-1, or k floor(T/(N+1)), k = 1..N (Lin et al. 2023).
 std::vector<int64_t> leading_indices(int64_t table_size, int64_t count, bool multistep);
-/// From 0. round(arange(T, 0, -T/N)) - 1; N + 1 entries with a first -1 at some N, from rounding (Lin et al. 2023).
+/// From 0. round(arange(T, 0, -T/N)) - 1; N + 1 entries with a first -1 at some N, from rounding (Lin et al.
+/// 2023).
 std::vector<int64_t> trailing_indices(int64_t table_size, int64_t count);
 
 }  // namespace schedbench

@@ -1,8 +1,8 @@
 // Schedules whose levels are written down: in the spec, or in a file.
-#include <cmath>
 #include <fstream>
 
 #include "core/error.h"
+#include "schedules/learned_schedule.h"
 #include "schedules/schedule_family.h"
 
 namespace schedbench {
@@ -13,7 +13,9 @@ using Type = SpecParam::Type;
 
 std::vector<double> read_levels(const std::string& path) {
     std::ifstream in(path);
-    if (!in) throw Error("file", "cannot be opened", path, "give a text file with one level a line, from high to low");
+    if (!in)
+        throw Error("file", "cannot be opened", path,
+                    "give a text file with one level a line, from high to low");
     std::vector<double> out;
     std::string line;
     for (int number = 1; std::getline(in, line); ++number) {
@@ -39,14 +41,29 @@ std::vector<double> explicit_levels(const FamilyContext& c) {
     return listed ? c.spec.numbers("levels") : read_levels(file);
 }
 
+std::vector<double> learned_levels(const FamilyContext& c) {
+    if (c.count < 1) throw Error("number", "a learned schedule needs a number of steps", c.where);
+    return LearnedSchedule::read(c.spec.text("file")).levels(c.count, c.spec.text("end"), c.process, c.where);
+}
+
 }  // namespace
 
 const std::vector<ScheduleFamily>& listed_families() {
     static const std::vector<ScheduleFamily> list = {
-        {{"explicit", "levels as given, from high to low; a last 0 means: denoise fully at the end", "",
+        {{"explicit",
+          "levels as given, from high to low; a last 0 means: denoise fully at the end",
+          "",
           {{"levels", Type::numbers, "", "N+1 levels, falling, separated by commas in brackets"},
            {"file", Type::text, "", "or a text file with one level a line"}}},
-         "none", nullptr, nullptr, explicit_levels},
+         "none",
+         nullptr,
+         nullptr,
+         explicit_levels},
+        {index_entry({"learned",
+                      "read off a file that `schedbench learn` wrote",
+                      "",
+                      {{"file", Type::text, "", "the file", {}, true}}}),
+         "learned", nullptr, nullptr, learned_levels},
     };
     return list;
 }

@@ -32,8 +32,8 @@ std::vector<double> make_betas(const Spec& spec, const std::string& where) {
     const int steps = steps_of(spec, where);
     std::vector<double> betas(static_cast<size_t>(steps));
     if (spec.name == "cosine") {
-        // beta = 1 - cos^2 b / cos^2 a with a, b the angles of i - 1 and i; written as sin(b - a) sin(b + a) / cos^2 a
-        // because the difference of two numbers near 1 would lose 5 digits at the clean end.
+        // beta = 1 - cos^2 b / cos^2 a with a, b the angles of i - 1 and i; written as sin(b - a) sin(b + a)
+        // / cos^2 a because the difference of two numbers near 1 would lose 5 digits at the clean end.
         const double s = spec.number("s"), cap = spec.number("max-beta");
         const double quarter = std::numbers::pi / 2 / (1 + s);
         for (int i = 1; i <= steps; ++i) {
@@ -87,7 +87,8 @@ const std::vector<SpecEntry>& NoiseProcess::entries() {
         {"continuous",
          "every level of a range; the network is told ln(sigma)/4",
          "Karras et al. 2022",
-         {{"sigma-min", Type::number, "0.002", "lowest level"}, {"sigma-max", Type::number, "80", "highest level"}}},
+         {{"sigma-min", Type::number, "0.002", "lowest level"},
+          {"sigma-max", Type::number, "80", "highest level"}}},
     };
     return list;
 }
@@ -101,7 +102,8 @@ NoiseProcess::NoiseProcess(const Spec& spec, const std::string& where)
             throw Error("number",
                         "expected 0 < sigma-min < sigma-max, not " + format_number(sigma_min_) + " and " +
                             format_number(sigma_max_),
-                        where, "give levels as noise-to-signal ratios, for example sigma-min=0.002,sigma-max=80");
+                        where,
+                        "give levels as noise-to-signal ratios, for example sigma-min=0.002,sigma-max=80");
         return;
     }
     const std::vector<double> betas = make_betas(spec_, where);
@@ -111,9 +113,10 @@ NoiseProcess::NoiseProcess(const Spec& spec, const std::string& where)
     for (size_t i = 0; i < betas.size(); ++i) {
         if (!(betas[i] > 0 && betas[i] < 1))
             throw Error("number",
-                        "beta_" + std::to_string(i + 1) + " of " + spec_.name + " is " + format_number(betas[i]) +
-                            ", outside (0, 1)",
-                        where, spec_.name == "linear" ? "the betas are scaled by 1000/T: take a larger T" : "");
+                        "beta_" + std::to_string(i + 1) + " of " + spec_.name + " is " +
+                            format_number(betas[i]) + ", outside (0, 1)",
+                        where,
+                        spec_.name == "linear" ? "the betas are scaled by 1000/T: take a larger T" : "");
         log_abar_[i + 1] = log_abar_[i] + std::log1p(-betas[i]);
         sigma_[i + 1] = std::sqrt(std::expm1(-log_abar_[i + 1]));
         if (!std::isfinite(sigma_[i + 1]) || !(sigma_[i + 1] > sigma_[i]))
@@ -124,16 +127,22 @@ NoiseProcess::NoiseProcess(const Spec& spec, const std::string& where)
     sigma_max_ = sigma_.back();
 }
 
-int NoiseProcess::table_size() const { return discrete() ? static_cast<int>(log_abar_.size()) - 1 : 0; }
+int NoiseProcess::table_size() const {
+    return discrete() ? static_cast<int>(log_abar_.size()) - 1 : 0;
+}
 
 double NoiseProcess::log_abar(int t) const {
     SCHEDBENCH_ASSERT(discrete() && t >= 0 && t <= table_size());
     return log_abar_[static_cast<size_t>(t)];
 }
 
-double NoiseProcess::abar(int t) const { return std::exp(log_abar(t)); }
+double NoiseProcess::abar(int t) const {
+    return std::exp(log_abar(t));
+}
 
-double NoiseProcess::one_minus_abar(int t) const { return -std::expm1(log_abar(t)); }
+double NoiseProcess::one_minus_abar(int t) const {
+    return -std::expm1(log_abar(t));
+}
 
 double NoiseProcess::beta(int s, int t) const {
     SCHEDBENCH_ASSERT(s < t);
@@ -153,8 +162,12 @@ double NoiseProcess::sigma(int t) const {
     return sigma_[static_cast<size_t>(t)];
 }
 
-double NoiseProcess::sigma_min() const { return sigma_min_; }
-double NoiseProcess::sigma_max() const { return sigma_max_; }
+double NoiseProcess::sigma_min() const {
+    return sigma_min_;
+}
+double NoiseProcess::sigma_max() const {
+    return sigma_max_;
+}
 
 int NoiseProcess::nearest_index(double level) const {
     SCHEDBENCH_ASSERT(discrete());
@@ -176,8 +189,8 @@ double NoiseProcess::fractional_index(double level) const {
 
 LocatedLevel NoiseProcess::locate(double level, TimeRule rule) const {
     if (!(level >= 0) || !std::isfinite(level))
-        throw Error("number", "a level must be finite and not negative, not " + format_number(level), "noise process",
-                    "levels are noise-to-signal ratios sigma");
+        throw Error("number", "a level must be finite and not negative, not " + format_number(level),
+                    "noise process", "levels are noise-to-signal ratios sigma");
     if (level == 0) return {0, std::numeric_limits<double>::quiet_NaN(), 0};
     if (!discrete()) return {level, std::log(level) / 4, -1};
     if (rule == TimeRule::nearest) return at_index(nearest_index(level));

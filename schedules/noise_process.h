@@ -1,7 +1,7 @@
 // NoiseProcess: which noise levels a model knows, and the map level <-> index <-> network time.
 //
-// A *level* is the noise-to-signal ratio sigma = sqrt((1 - abar) / abar) in [0, infinity]. A discrete process is a table
-// abar_1 .. abar_T (abar_0 = 1 is the data); a continuous one is a range of levels.
+// A *level* is the noise-to-signal ratio sigma = sqrt((1 - abar) / abar) in [0, infinity]. A discrete process
+// is a table abar_1 .. abar_T (abar_0 = 1 is the data); a continuous one is a range of levels.
 #pragma once
 
 #include <string>
@@ -20,9 +20,10 @@ enum class TimeRule {
 
 /// A level at which the network can be called.
 struct LocatedLevel {
-    double level = 0;       ///< effective sigma
-    double model_time = 0;  ///< what the network is told: zero-based index (discrete), ln(sigma)/4 (continuous)
-    int index = -1;         ///< 1..T if the level is a table entry, 0 for level 0, else -1
+    double level = 0;  ///< effective sigma
+    double model_time =
+        0;           ///< what the network is told: zero-based index (discrete), ln(sigma)/4 (continuous)
+    int index = -1;  ///< 1..T if the level is a table entry, 0 for level 0, else -1
 };
 
 class NoiseProcess {
@@ -35,7 +36,7 @@ class NoiseProcess {
     static const std::vector<SpecEntry>& entries();
     explicit NoiseProcess(const Spec& spec, const std::string& where = "noise process");
 
-    const Spec& spec() const { return spec_; }      ///< completed
+    const Spec& spec() const { return spec_; }  ///< completed
     bool discrete() const { return !log_abar_.empty(); }
     int table_size() const;                         ///< T; 0 for a continuous process
     double log_abar(int t) const;                   ///< t = 0..T; log_abar(0) = 0
@@ -48,12 +49,13 @@ class NoiseProcess {
     double sigma_min() const;                       ///< level of index 1, or lower end of the range
     double sigma_max() const;                       ///< level of index T, or upper end of the range
 
-    int nearest_index(double level) const;          ///< |sigma_t - level| minimal, ties to the smaller t; 1..T
-    double fractional_index(double level) const;    ///< in [1, T], linear in ln sigma between entries
-    /// Level 0 is located at index 0 (nothing is evaluated there). Error("number") for a negative, infinite or NaN level.
-    /// On a table, a level beyond its ends gets the end's index (and, with TimeRule::nearest, the end's level).
+    int nearest_index(double level) const;        ///< |sigma_t - level| minimal, ties to the smaller t; 1..T
+    double fractional_index(double level) const;  ///< in [1, T], linear in ln sigma between entries
+    /// Level 0 is located at index 0 (nothing is evaluated there). Error("number") for a negative, infinite
+    /// or NaN level. On a table, a level beyond its ends gets the end's index (and, with TimeRule::nearest,
+    /// the end's level).
     LocatedLevel locate(double level, TimeRule rule = TimeRule::nearest) const;
-    LocatedLevel at_index(int t) const;             ///< 0..T
+    LocatedLevel at_index(int t) const;  ///< 0..T
 
   private:
     Spec spec_;

@@ -1,4 +1,5 @@
-// What it takes to add a handcrafted schedule: one small function, and one ScheduleFamily in a table beside it.
+// What it takes to add a handcrafted schedule: one small function, and one ScheduleFamily in a table beside
+// it.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +13,20 @@ namespace schedbench {
 
 /// What the function of a family may look at.
 struct FamilyContext {
-    const Spec& spec;             ///< completed
+    const Spec& spec;  ///< completed
     const NoiseProcess& process;
-    int count = 0;                ///< levels (or table entries) to choose, >= 1; a level 0 is not counted
-    double sigma_max = 0;         ///< families in sigma: the first level
-    double sigma_min = 0;         ///< families in sigma: the last level before 0
-    const std::string& where;     ///< for errors
+    int count = 0;             ///< levels (or table entries) to choose, >= 1; a level 0 is not counted
+    double sigma_max = 0;      ///< families in sigma: the first level
+    double sigma_min = 0;      ///< families in sigma: the last level before 0
+    const std::string& where;  ///< for errors
 };
 
 /// Exactly one of the three functions is set.
 struct ScheduleFamily {
     SpecEntry entry;
     std::string coordinate;  ///< what the knots are uniform in
-    /// Level at u in (0, 1), falling; the ends u = 0 and 1 are sigma_max and sigma_min exactly and never asked for.
+    /// Level at u in (0, 1), falling; the ends u = 0 and 1 are sigma_max and sigma_min exactly and never
+    /// asked for.
     double (*level)(const FamilyContext&, double u) = nullptr;
     /// `count` table entries 1..T, rising.
     std::vector<int64_t> (*indices)(const FamilyContext&) = nullptr;
