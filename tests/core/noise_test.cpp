@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <numbers>
+#include <string>
 #include <vector>
 
 namespace schedbench {
@@ -25,6 +29,42 @@ TEST(Noise, ElementsDoNotDependOnTheLengthOfTheDraw) {
         fill_normals({42, NoisePurpose::latent}, 7, 3, part);
         for (size_t i = 0; i < n; ++i) ASSERT_EQ(part[i], whole[i]) << n << " " << i;
     }
+}
+
+// The contract of noise.h in double precision, from the words themselves.
+std::array<double, 4> exact_normals(const std::array<uint32_t, 4>& words) {
+    std::array<double, 4> out;
+    for (size_t pair = 0; pair < 4; pair += 2) {
+        const double u1 = static_cast<float>((words[pair] + 1.0) * 0x1p-32);
+        const double u2 = static_cast<float>((words[pair + 1] + 1.0) * 0x1p-32);
+        const double r = std::sqrt(-2 * std::log(u1));
+        // cos and sin of 2 pi u2, about the nearest quarter turn so that zeros keep their relative accuracy.
+        const double quarter = std::nearbyint(4 * u2), rest = (4 * u2 - quarter) * std::numbers::pi / 2;
+        const double c = std::cos(rest), s = std::sin(rest);
+        const int turns = static_cast<int>(quarter) % 4;
+        const double cosines[4] = {c, -s, -c, s}, sines[4] = {s, c, -s, -c};
+        out[pair] = r * cosines[turns];
+        out[pair + 1] = r * sines[turns];
+    }
+    return out;
+}
+
+TEST(Noise, NormalsAreWithinFourUnitsInTheLastPlaceOfTheExactValue) {
+    const NoiseKey key = {0x123456789abcdefULL, NoisePurpose::step};
+    std::vector<float> normals(1 << 21);
+    double worst = 0;
+    for (uint64_t sample : {uint64_t{0}, (uint64_t{1} << 56) - 1}) {
+        fill_normals(key, sample, 9, normals);
+        for (uint32_t block = 0; block < normals.size() / 4; ++block) {
+            const auto exact = exact_normals(noise_words(key, sample, 9, block));
+            for (size_t j = 0; j < 4; ++j) {
+                const double ulp = std::ldexp(1.0, std::max(-126, std::ilogb(exact[j])) - 23);
+                worst = std::max(worst, std::abs(static_cast<double>(normals[4 * block + j]) - exact[j]) / ulp);
+            }
+        }
+    }
+    EXPECT_LT(worst, 4);
+    RecordProperty("worst_ulp", std::to_string(worst));
 }
 
 TEST(Noise, MomentsAndIndependenceOfStreams) {
