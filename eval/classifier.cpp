@@ -27,7 +27,8 @@ std::string ClassifierArchitecture::print_stages() const {
     return text;
 }
 
-std::vector<ConvolutionStage> ClassifierArchitecture::parse_stages(std::string_view text, const std::string& where) {
+std::vector<ConvolutionStage> ClassifierArchitecture::parse_stages(std::string_view text,
+                                                                   const std::string& where) {
     std::vector<ConvolutionStage> stages;
     const auto fail = [&] {
         return Error("spec", "cannot read the stages '" + std::string(text) + "'", where,
@@ -64,7 +65,8 @@ int64_t ClassifierArchitecture::multiply_adds() const {
     return total + in * features + features * classes;
 }
 
-std::vector<std::pair<std::string, std::vector<int64_t>>> classifier_tensor_shapes(const ClassifierArchitecture& a) {
+std::vector<std::pair<std::string, std::vector<int64_t>>> classifier_tensor_shapes(
+    const ClassifierArchitecture& a) {
     std::vector<std::pair<std::string, std::vector<int64_t>>> shapes;
     int64_t in = a.channels;
     for (size_t i = 0; i < a.stages.size(); ++i) {
@@ -86,10 +88,12 @@ Classifier::Classifier(ClassifierArchitecture architecture, std::map<std::string
     for (const auto& [name, shape] : classifier_tensor_shapes(architecture_)) {
         const auto found = tensors.find(name);
         if (found == tensors.end()) {
-            throw Error("shape", "tensor '" + name + "' is missing", where, "is it a file of train-features?");
+            throw Error("shape", "tensor '" + name + "' is missing", where,
+                        "is it a file of train-features?");
         }
         if (found->second.sizes() != at::IntArrayRef(shape)) {
-            throw Error("shape", "tensor '" + name + "' has another shape than the architecture in the metadata says",
+            throw Error("shape",
+                        "tensor '" + name + "' has another shape than the architecture in the metadata says",
                         where, "the file is damaged: make it again with train-features");
         }
         at::Tensor value = found->second.detach().to(at::kCPU, at::kFloat);
@@ -136,7 +140,8 @@ Classifier Classifier::load(const std::string& path) {
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         if (error != std::errc() || end != text.data() + text.size() || value < 1 ||
             value > std::numeric_limits<int32_t>::max()) {
-            throw Error("file", "metadata '" + key + "' is '" + text + "', expected a positive integer", path);
+            throw Error("file", "metadata '" + key + "' is '" + text + "', expected a positive integer",
+                        path);
         }
         return value;
     };
@@ -162,7 +167,8 @@ Classifier::Output Classifier::operator()(const at::Tensor& pixels) const {
     at::Tensor x = dequantise(pixels.to(at::kCPU)).contiguous(at::MemoryFormat::ChannelsLast);
     for (size_t i = 0; i < a.stages.size(); ++i) {
         const std::string name = "conv" + std::to_string(i);
-        x = at::conv2d(x, tensors_.at(name + ".weight"), tensors_.at(name + ".bias"), a.stages[i].stride, 1).relu_();
+        x = at::conv2d(x, tensors_.at(name + ".weight"), tensors_.at(name + ".bias"), a.stages[i].stride, 1)
+                .relu_();
     }
     Output out;
     out.features = at::linear(x.mean({2, 3}), tensors_.at("features.weight"), tensors_.at("features.bias"));

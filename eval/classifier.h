@@ -1,11 +1,12 @@
-// A small convolutional classifier whose penultimate layer serves as a feature extractor: for data on which the 2015
-// Inception network says little (Fashion-MNIST), and for machines without its weights.
+// A small convolutional classifier whose penultimate layer serves as a feature extractor: for data on which
+// the 2015 Inception network says little (Fashion-MNIST), and for machines without its weights.
 //
 //     uint8 [B, C, S, S] -> x / 127.5 - 1 -> (3x3 convolution, ReLU) per stage -> mean over the image
 //       -> linear: features [B, d] (plain, may be negative) -> ReLU -> linear: logits [B, classes]
 //
-// The features are taken before the ReLU: the Frechet distance treats them as Gaussian, and clipped ones are less so.
-// This is the network as it is used: batch norm, which exists only while it is trained, is folded into the convolutions.
+// The features are taken before the ReLU: the Frechet distance treats them as Gaussian, and clipped ones are
+// less so. This is the network as it is used: batch norm, which exists only while it is trained, is folded
+// into the convolutions.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,7 +30,7 @@ struct ClassifierArchitecture {
     int64_t size = 32;      ///< height and width of the image
     int64_t features = 32;  ///< d
     int64_t classes = 10;
-    std::vector<ConvolutionStage> stages = {{32, 2}, {32, 1}, {64, 2}, {64, 1}};
+    std::vector<ConvolutionStage> stages = {{32, 2}, {48, 2}, {48, 1}, {96, 2}, {96, 1}};
 
     /// "32/2,32,64/2,64": width, and the stride where it is 2.
     std::string print_stages() const;
@@ -41,8 +42,9 @@ struct ClassifierArchitecture {
 
 class Classifier {
   public:
-    /// Tensors by name: "conv<i>.weight" [out, in, 3, 3], "conv<i>.bias", "features.weight" [d, width], "features.bias",
-    /// "logits.weight" [classes, d], "logits.bias". A wrong shape is an Error("shape") that names the tensor and `where`.
+    /// Tensors by name: "conv<i>.weight" [out, in, 3, 3], "conv<i>.bias", "features.weight" [d, width],
+    /// "features.bias", "logits.weight" [classes, d], "logits.bias". A wrong shape is an Error("shape") that
+    /// names the tensor and `where`.
     Classifier(ClassifierArchitecture architecture, std::map<std::string, at::Tensor> tensors,
                std::map<std::string, std::string> metadata, const std::string& where);
 
@@ -57,7 +59,8 @@ class Classifier {
         at::Tensor features;  ///< float32 [B, d]
         at::Tensor logits;    ///< float32 [B, classes]
     };
-    /// pixels: uint8 [B, channels, size, size] (any device: the weights are on the CPU). Error("shape") otherwise.
+    /// pixels: uint8 [B, channels, size, size] (any device: the weights are on the CPU). Error("shape")
+    /// otherwise.
     Output operator()(const at::Tensor& pixels) const;
 
     const ClassifierArchitecture& architecture() const { return architecture_; }
@@ -73,6 +76,7 @@ class Classifier {
 };
 
 /// The names and shapes of the tensors of an architecture, in a fixed order.
-std::vector<std::pair<std::string, std::vector<int64_t>>> classifier_tensor_shapes(const ClassifierArchitecture& a);
+std::vector<std::pair<std::string, std::vector<int64_t>>> classifier_tensor_shapes(
+    const ClassifierArchitecture& a);
 
 }  // namespace schedbench

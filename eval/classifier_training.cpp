@@ -55,11 +55,13 @@ class TrainingNetwork {
         for (size_t i = 0; i < architecture_.stages.size(); ++i) {
             const std::string name = "conv" + std::to_string(i);
             x = at::conv2d(x, parameter(name + ".weight"), {}, architecture_.stages[i].stride, 1);
-            x = at::batch_norm(x, parameter(name + ".scale"), parameter(name + ".bias"), statistics_.at(name + ".mean"),
-                               statistics_.at(name + ".variance"), true, kNormMomentum, kNormEpsilon, false);
+            x = at::batch_norm(x, parameter(name + ".scale"), parameter(name + ".bias"),
+                               statistics_.at(name + ".mean"), statistics_.at(name + ".variance"), true,
+                               kNormMomentum, kNormEpsilon, false);
             x = x.relu_();
         }
-        const auto features = at::linear(x.mean({2, 3}), parameter("features.weight"), parameter("features.bias"));
+        const auto features =
+            at::linear(x.mean({2, 3}), parameter("features.weight"), parameter("features.bias"));
         return at::linear(features.relu(), parameter("logits.weight"), parameter("logits.bias"));
     }
 
@@ -67,13 +69,15 @@ class TrainingNetwork {
     Classifier folded(std::map<std::string, std::string> metadata) const {
         const at::NoGradGuard no_gradients;
         std::map<std::string, at::Tensor> tensors;
-        for (const auto& [name, shape] : classifier_tensor_shapes(architecture_)) tensors[name] = parameter(name).detach();
+        for (const auto& [name, shape] : classifier_tensor_shapes(architecture_))
+            tensors[name] = parameter(name).detach();
         for (size_t i = 0; i < architecture_.stages.size(); ++i) {
             const std::string name = "conv" + std::to_string(i);
-            const auto factor =
-                parameter(name + ".scale").detach() / (statistics_.at(name + ".variance") + kNormEpsilon).sqrt();
+            const auto factor = parameter(name + ".scale").detach() /
+                                (statistics_.at(name + ".variance") + kNormEpsilon).sqrt();
             tensors[name + ".weight"] = parameter(name + ".weight").detach() * factor.reshape({-1, 1, 1, 1});
-            tensors[name + ".bias"] = parameter(name + ".bias").detach() - statistics_.at(name + ".mean") * factor;
+            tensors[name + ".bias"] =
+                parameter(name + ".bias").detach() - statistics_.at(name + ".mean") * factor;
         }
         return Classifier(architecture_, std::move(tensors), std::move(metadata), "classifier");
     }
@@ -102,7 +106,8 @@ class TrainingNetwork {
     std::map<std::string, at::Tensor> statistics_;
 };
 
-/// AdamW, Loshchilov and Hutter 2019, algorithm 2: m, v = running moments; the decay acts on the weight itself.
+/// AdamW, Loshchilov and Hutter 2019, algorithm 2: m, v = running moments; the decay acts on the weight
+/// itself.
 class AdamW {
   public:
     AdamW(std::vector<TrainingNetwork::Parameter>& parameters, double weight_decay)
@@ -147,12 +152,15 @@ std::vector<int64_t> epoch_order(int64_t count, uint64_t seed, uint32_t epoch) {
     return order;
 }
 
-/// Image `index` of the data, shifted and flipped by the draw (seed, training, index, epoch), to float in [-1, 1] with
-/// channels last at `out`.
-void augment(const Dataset& data, int64_t index, const ClassifierTrainingOptions& options, uint32_t epoch, float* out) {
-    const auto words = noise_words({options.seed, NoisePurpose::training}, static_cast<uint64_t>(index), epoch, 0);
+/// Image `index` of the data, shifted and flipped by the draw (seed, training, index, epoch), to float in
+/// [-1, 1] with channels last at `out`.
+void augment(const Dataset& data, int64_t index, const ClassifierTrainingOptions& options, uint32_t epoch,
+             float* out) {
+    const auto words =
+        noise_words({options.seed, NoisePurpose::training}, static_cast<uint64_t>(index), epoch, 0);
     const auto shift_of = [&](uint32_t word) {
-        return static_cast<int64_t>((static_cast<uint64_t>(word) * static_cast<uint64_t>(2 * options.shift + 1)) >> 32) -
+        return static_cast<int64_t>(
+                   (static_cast<uint64_t>(word) * static_cast<uint64_t>(2 * options.shift + 1)) >> 32) -
                options.shift;
     };
     const int64_t dy = shift_of(words[0]), dx = shift_of(words[1]);
@@ -164,7 +172,8 @@ void augment(const Dataset& data, int64_t index, const ClassifierTrainingOptions
             int64_t column = std::clamp<int64_t>(x + dx, 0, data.width - 1);
             if (flip) column = data.width - 1 - column;
             for (int64_t c = 0; c < data.channels; ++c) {
-                *out++ = static_cast<float>(image[(c * data.height + row) * data.width + column]) / 127.5f - 1.0f;
+                *out++ =
+                    static_cast<float>(image[(c * data.height + row) * data.width + column]) / 127.5f - 1.0f;
             }
         }
     }
@@ -172,17 +181,20 @@ void augment(const Dataset& data, int64_t index, const ClassifierTrainingOptions
 
 void check_data(const Dataset& train, const Dataset& test, const ClassifierTrainingOptions& options) {
     for (const Dataset* data : {&train, &test}) {
-        if (data->count == 0 || data->labels.size() != static_cast<size_t>(data->count) || data->classes < 2) {
+        if (data->count == 0 || data->labels.size() != static_cast<size_t>(data->count) ||
+            data->classes < 2) {
             throw Error("shape", "a classifier needs images with labels of at least two classes", data->spec);
         }
         if (data->height != data->width) throw Error("shape", "the images must be square", data->spec);
     }
     if (train.channels != test.channels || train.height != test.height || train.classes != test.classes) {
-        throw Error("shape", "training and test images differ in shape or classes", test.spec, "use two splits of one data set");
+        throw Error("shape", "training and test images differ in shape or classes", test.spec,
+                    "use two splits of one data set");
     }
     if (options.epochs < 1 || options.batch < 2 || options.shift < 0 || options.shift >= train.height ||
         !(options.learning_rate > 0)) {
-        throw Error("option", "epochs >= 1, batch >= 2, 0 <= shift < image size and learning rate > 0 are needed",
+        throw Error("option",
+                    "epochs >= 1, batch >= 2, 0 <= shift < image size and learning rate > 0 are needed",
                     "train-features");
     }
     if (train.count < options.batch) {
@@ -200,13 +212,15 @@ double classifier_accuracy(const Classifier& classifier, const Dataset& data) {
         const at::Tensor pixels =
             at::from_blob(const_cast<uint8_t*>(data.image(start).data()),
                           {count, data.channels, data.height, data.width}, at::TensorOptions(at::kByte));
-        const at::Tensor labels = at::from_blob(const_cast<int64_t*>(data.labels.data() + start), {count}, at::kLong);
+        const at::Tensor labels =
+            at::from_blob(const_cast<int64_t*>(data.labels.data() + start), {count}, at::kLong);
         correct += classifier(pixels).logits.argmax(1).eq(labels).sum().item<int64_t>();
     }
     return static_cast<double>(correct) / static_cast<double>(data.count);
 }
 
-Classifier train_classifier(const Dataset& train, const Dataset& test, const ClassifierTrainingOptions& options,
+Classifier train_classifier(const Dataset& train, const Dataset& test,
+                            const ClassifierTrainingOptions& options,
                             const std::function<void(const ClassifierProgress&)>& progress) {
     check_data(train, test, options);
     ClassifierArchitecture architecture = options.architecture;
@@ -233,22 +247,25 @@ Classifier train_classifier(const Dataset& train, const Dataset& test, const Cla
         double loss_sum = 0;
         state.accuracy = std::numeric_limits<double>::quiet_NaN();
         for (int64_t step = 0; step < epoch_steps; ++step) {
-            const at::Tensor images = at::empty({options.batch, train.channels, train.height, train.width},
-                                                at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+            const at::Tensor images =
+                at::empty({options.batch, train.channels, train.height, train.width},
+                          at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
             const at::Tensor labels = at::empty({options.batch}, at::kLong);
             for (int64_t i = 0; i < options.batch; ++i) {
                 const int64_t index = order[static_cast<size_t>(step * options.batch + i)];
-                augment(train, index, options, static_cast<uint32_t>(epoch), images.data_ptr<float>() + i * image_floats);
+                augment(train, index, options, static_cast<uint32_t>(epoch),
+                        images.data_ptr<float>() + i * image_floats);
                 labels.data_ptr<int64_t>()[i] = train.labels[static_cast<size_t>(index)];
             }
-            const at::Tensor loss = at::cross_entropy_loss(network(images), labels, {}, at::Reduction::Mean, -100,
-                                                           options.label_smoothing);
+            const at::Tensor loss = at::cross_entropy_loss(network(images), labels, {}, at::Reduction::Mean,
+                                                           -100, options.label_smoothing);
             loss.backward();
             const double done = static_cast<double>(state.step);
-            const double rate = done < warm_up
-                                    ? (done + 1) / warm_up
-                                    : 0.5 + 0.5 * std::cos(std::numbers::pi * (done - warm_up) /
-                                                           std::max(1.0, static_cast<double>(state.steps) - warm_up));
+            const double rate =
+                done < warm_up
+                    ? (done + 1) / warm_up
+                    : 0.5 + 0.5 * std::cos(std::numbers::pi * (done - warm_up) /
+                                           std::max(1.0, static_cast<double>(state.steps) - warm_up));
             optimiser.step(options.learning_rate * rate);
             loss_sum += loss.item<double>();
             ++state.step;
@@ -276,7 +293,8 @@ Classifier train_classifier(const Dataset& train, const Dataset& test, const Cla
         {"learning_rate", format_number(options.learning_rate)},
         {"weight_decay", format_number(options.weight_decay)},
         {"label_smoothing", format_number(options.label_smoothing)},
-        {"augmentation", "shift=" + std::to_string(options.shift) + ",flip=" + (options.flip ? "true" : "false")},
+        {"augmentation",
+         "shift=" + std::to_string(options.shift) + ",flip=" + (options.flip ? "true" : "false")},
         {"seed", std::to_string(options.seed)},
         {"command", options.command},
     };

@@ -34,14 +34,17 @@ SecondMoments second_moments(std::span<const double> x, std::span<const double> 
 void check_lengths(size_t a, size_t b, const char* what, const std::string& name) {
     if (a != b) {
         throw Error("shape",
-                    "paired " + std::string(what) + " differ in number: " + std::to_string(a) + " and " + std::to_string(b),
+                    "paired " + std::string(what) + " differ in number: " + std::to_string(a) + " and " +
+                        std::to_string(b),
                     name, "compare over the sample ids that both have");
     }
 }
 
 }  // namespace
 
-bool PairedDifference::resolved(double z) const { return std::abs(difference.value) > z * difference.se; }
+bool PairedDifference::resolved(double z) const {
+    return std::abs(difference.value) > z * difference.se;
+}
 
 PairedDifference paired_difference(const PairedSide& a, const PairedSide& b, const std::string& name) {
     check_lengths(a.influence.size(), b.influence.size(), "samples", name);
@@ -73,11 +76,13 @@ PairedDifference paired_difference(const PairedSide& a, const PairedSide& b, con
 std::vector<double> holm_adjust(std::span<const double> p_values) {
     std::vector<size_t> order(p_values.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return p_values[i] < p_values[j]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t i, size_t j) { return p_values[i] < p_values[j]; });
     std::vector<double> out(p_values.size());
     double adjusted = 0;  // the j-th smallest times the number still open, never below an earlier one
     for (size_t j = 0; j < order.size(); ++j) {
-        adjusted = std::max(adjusted, std::min(1.0, p_values[order[j]] * static_cast<double>(order.size() - j)));
+        adjusted =
+            std::max(adjusted, std::min(1.0, p_values[order[j]] * static_cast<double>(order.size() - j)));
         out[order[j]] = adjusted;
     }
     return out;
@@ -92,7 +97,8 @@ BestAndTies holm_ties(std::span<const double> values, const std::function<double
     std::vector<size_t> cells;
     for (size_t i = 0; i < values.size(); ++i) {
         if (std::isnan(values[i])) continue;
-        const bool better = cells.empty() || (smaller_is_better ? values[i] < values[out.best] : values[i] > values[out.best]);
+        const bool better = cells.empty() ||
+                            (smaller_is_better ? values[i] < values[out.best] : values[i] > values[out.best]);
         if (better) out.best = i;
         cells.push_back(i);
     }

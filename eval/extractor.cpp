@@ -18,7 +18,8 @@ class ClassifierExtractor final : public Extractor {
         : spec_(std::move(spec)), hash_(sha256_file(path)), classifier_(Classifier::load(path)) {
         const auto id = classifier_.metadata().find("id");
         if (id == classifier_.metadata().end() || id->second.empty()) {
-            throw Error("file", "the metadata lack the classifier's id", path, "make it again with train-features");
+            throw Error("file", "the metadata lack the classifier's id", path,
+                        "make it again with train-features");
         }
         id_ = id->second;
     }
@@ -35,21 +36,23 @@ class ClassifierExtractor final : public Extractor {
     Classifier classifier_;
 };
 
-/// Means over an 8 x 8 grid of cells, on the 0..255 scale: exact in float32 for cells of 2^k pixels, so that a test can
-/// know every feature. Says nothing about image quality.
+/// Means over an 8 x 8 grid of cells, on the 0..255 scale: exact in float32 for cells of 2^k pixels, so that
+/// a test can know every feature. Says nothing about image quality.
 class PixelExtractor final : public Extractor {
   public:
-    PixelExtractor(Spec spec, int64_t size, int64_t channels) : spec_(std::move(spec)), size_(size), channels_(channels) {}
+    PixelExtractor(Spec spec, int64_t size, int64_t channels)
+        : spec_(std::move(spec)), size_(size), channels_(channels) {}
     at::Tensor features(const at::Tensor& pixels) const override {
         if (pixels.scalar_type() != at::kByte || pixels.dim() != 4 || pixels.size(1) != channels_ ||
             pixels.size(2) != size_ || pixels.size(3) != size_) {
             throw Error("shape",
-                        "needs uint8 images [B, " + std::to_string(channels_) + ", " + std::to_string(size_) + ", " +
-                            std::to_string(size_) + "]",
+                        "needs uint8 images [B, " + std::to_string(channels_) + ", " + std::to_string(size_) +
+                            ", " + std::to_string(size_) + "]",
                         spec(), "set size and channels of the pixels extractor");
         }
         const int64_t cell = size_ / kGrid;
-        const auto cells = pixels.to(at::kCPU, at::kInt).reshape({-1, channels_, kGrid, cell, kGrid, cell}).sum({3, 5});
+        const auto cells =
+            pixels.to(at::kCPU, at::kInt).reshape({-1, channels_, kGrid, cell, kGrid, cell}).sum({3, 5});
         return cells.reshape({pixels.size(0), dim()}).to(at::kFloat) / static_cast<double>(cell * cell);
     }
     int64_t dim() const override { return channels_ * kGrid * kGrid; }
@@ -91,7 +94,8 @@ std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& w
     }
     SCHEDBENCH_ASSERT(entry.name == "pixels");
     const int64_t size = full.integer("size"), channels = full.integer("channels");
-    if (size < PixelExtractor::kGrid || size % PixelExtractor::kGrid != 0 || size > 4096 || channels < 1 || channels > 16) {
+    if (size < PixelExtractor::kGrid || size % PixelExtractor::kGrid != 0 || size > 4096 || channels < 1 ||
+        channels > 16) {
         throw Error("spec", "pixels needs a size that is a multiple of 8 and 1 to 16 channels", where);
     }
     return std::make_unique<PixelExtractor>(std::move(full), size, channels);

@@ -1,5 +1,5 @@
-// Extractor: uint8 images -> features. Every Frechet distance is a distance *under* an extractor, so it carries an id,
-// the hash of its weights and the name of its input pipeline, and all three are stored.
+// Extractor: uint8 images -> features. Every Frechet distance is a distance *under* an extractor, so it
+// carries an id, the hash of its weights and the name of its input pipeline, and all three are stored.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,14 +17,18 @@ namespace schedbench {
 class Extractor {
   public:
     virtual ~Extractor() = default;
-    /// pixels: uint8 [B, C, H, W] -> float32 [B, dim()] on the CPU. Error("shape") if it cannot take such images.
+    /// pixels: uint8 [B, C, H, W] -> float32 [B, dim()] on the CPU. Error("shape") if it cannot take such
+    /// images.
     virtual at::Tensor features(const at::Tensor& pixels) const = 0;
     virtual int64_t dim() const = 0;
-    virtual std::string id() const = 0;            ///< "fashion32", "pixels"
-    virtual std::string pipeline() const = 0;      ///< what happens to the pixels before the network
-    virtual std::string spec() const = 0;          ///< completed spec
-    virtual std::string weights_hash() const { return ""; }  ///< SHA-256 of the weight file; "" where there is none
-    /// The name of the Frechet distance under this extractor. Only the 2015 Inception network may call it fid.
+    virtual std::string id() const = 0;        ///< "fashion32", "pixels"
+    virtual std::string pipeline() const = 0;  ///< what happens to the pixels before the network
+    virtual std::string spec() const = 0;      ///< completed spec
+    virtual std::string weights_hash() const {
+        return "";
+    }  ///< SHA-256 of the weight file; "" where there is none
+    /// The name of the Frechet distance under this extractor. Only the 2015 Inception network may call it
+    /// fid.
     virtual std::string frechet_name() const { return "fd-" + id(); }
 };
 
@@ -34,8 +38,8 @@ const std::vector<SpecEntry>& extractor_entries();
 /// Error("spec") for an unknown name or key, Error("file") for weights that cannot be read.
 std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where = "--extractor");
 
-/// Features of all images, uint8 [N, C, H, W] -> float32 [N, d], in full blocks of `batch` consecutive images with the
-/// last one padded: so an image's features do not depend on how many others there are.
+/// Features of all images, uint8 [N, C, H, W] -> float32 [N, d], in full blocks of `batch` consecutive images
+/// with the last one padded: so an image's features do not depend on how many others there are.
 at::Tensor extract_features(const Extractor& extractor, const at::Tensor& pixels, int64_t batch = 128);
 
 }  // namespace schedbench

@@ -21,8 +21,8 @@ void check_features(const at::Tensor& features, const char* what) {
     if (!at::isfinite(features.sum()).item<bool>()) {
         const auto bad = at::isfinite(features).all(1).logical_not().nonzero();
         if (bad.size(0) == 0) return;  // only the sum overflowed
-        throw Error("number", "row " + std::to_string(bad[0][0].item<int64_t>()) + " holds NaN or infinity", what,
-                    "check the images that these features come from");
+        throw Error("number", "row " + std::to_string(bad[0][0].item<int64_t>()) + " holds NaN or infinity",
+                    what, "check the images that these features come from");
     }
 }
 
@@ -39,7 +39,8 @@ FeatureSums::FeatureSums(int64_t n, at::Tensor shift, at::Tensor sum, at::Tensor
       outer_(outer.to(at::kCPU, at::kDouble).clone()) {
     const bool fits = shift_.dim() == 1 && sum_.sizes() == shift_.sizes() && outer_.dim() == 2 &&
                       outer_.size(0) == shift_.size(0) && outer_.size(1) == shift_.size(0);
-    if (!fits || n < 0) throw Error("shape", "expected n >= 0, shift [d], sum [d] and outer [d, d]", "feature sums");
+    if (!fits || n < 0)
+        throw Error("shape", "expected n >= 0, shift [d], sum [d] and outer [d, d]", "feature sums");
 }
 
 void FeatureSums::accumulate(const at::Tensor& rows, double sign) {
@@ -65,7 +66,8 @@ void FeatureSums::remove(const at::Tensor& rows) {
 }
 
 void FeatureSums::merge(const FeatureSums& other) {
-    if (other.dimension() != dimension()) throw Error("shape", "features of different dimension", "feature sums");
+    if (other.dimension() != dimension())
+        throw Error("shape", "features of different dimension", "feature sums");
     // x - a = (x - b) + (b - a) for every sample of the other set.
     const at::Tensor delta = other.shift_ - shift_;
     const double count = static_cast<double>(other.n_);

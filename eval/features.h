@@ -1,5 +1,5 @@
-// Sums over feature vectors, from which mean and covariance follow: mergeable, so they are what a store keeps.
-// Features are float32, sums float64 (float32 raw moments cost 3e-5 of the covariance, notes on peers' tools).
+// Sums over feature vectors, from which mean and covariance follow: mergeable, so they are what a store
+// keeps. Features are float32, sums float64: raw moments in float32 lose 3e-5 of the covariance.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,13 +16,15 @@ struct Moments {
     int64_t n = 0;          ///< samples behind it; 0 = known exactly (a population)
 };
 
-/// n, sum of (x - shift) and sum of (x - shift)(x - shift)^T, all float64 on the CPU. The shift is fixed from the start
-/// and only keeps the sums well conditioned where the mean is far from 0; it changes no result beyond rounding.
+/// n, sum of (x - shift) and sum of (x - shift)(x - shift)^T, all float64 on the CPU. The shift is fixed from
+/// the start and only keeps the sums well conditioned where the mean is far from 0; it changes no result
+/// beyond rounding.
 class FeatureSums {
   public:
     explicit FeatureSums(int64_t dimension);  ///< shift 0
     explicit FeatureSums(const at::Tensor& shift);
-    FeatureSums(int64_t n, at::Tensor shift, at::Tensor sum, at::Tensor outer);  ///< as stored; Error("shape")
+    FeatureSums(int64_t n, at::Tensor shift, at::Tensor sum,
+                at::Tensor outer);  ///< as stored; Error("shape")
     // Tensors are handles: a copy must not share what add() changes in place.
     FeatureSums(const FeatureSums& other) : FeatureSums(other.n_, other.shift_, other.sum_, other.outer_) {}
     FeatureSums(FeatureSums&&) = default;
@@ -32,9 +34,9 @@ class FeatureSums {
         return *this;
     }
 
-    /// Adds rows [B, d] (float32 or float64) in one matrix product. The last bits of the sums depend on how the rows are
-    /// cut into calls; feature_sums() always cuts in the same way. Error("shape"), Error("number") for a row with
-    /// NaN or infinity, which it names.
+    /// Adds rows [B, d] (float32 or float64) in one matrix product. The last bits of the sums depend on how
+    /// the rows are cut into calls; feature_sums() always cuts in the same way. Error("shape"),
+    /// Error("number") for a row with NaN or infinity, which it names.
     void add(const at::Tensor& rows);
     /// Takes off rows that were added before (leave-one-block-out).
     void remove(const at::Tensor& rows);
@@ -47,8 +49,10 @@ class FeatureSums {
     const at::Tensor& sum() const { return sum_; }
     const at::Tensor& outer() const { return outer_; }
 
-    at::Tensor mean() const;        ///< [d]; Error("number") for n < 1
-    at::Tensor covariance() const;  ///< [d, d], denominator n - 1 as every tool but StyleGAN; Error("number") for n < 2
+    /// [d]; Error("number") for n < 1.
+    at::Tensor mean() const;
+    /// [d, d], denominator n - 1 as in every tool but StyleGAN's; Error("number") for n < 2.
+    at::Tensor covariance() const;
     Moments moments() const { return {mean(), covariance(), n_}; }
 
   private:
@@ -57,11 +61,12 @@ class FeatureSums {
     at::Tensor shift_, sum_, outer_;
 };
 
-/// Sums of features [n, d] in sample order, in blocks of 1024 rows; shift = mean of the first block. So equal features
-/// give equal bits, whoever made them in whatever pieces.
+/// Sums of features [n, d] in sample order, in blocks of 1024 rows; shift = mean of the first block. So equal
+/// features give equal bits, whoever made them in whatever pieces.
 FeatureSums feature_sums(const at::Tensor& features);
 
-/// Error("shape") unless [n, d] floating point with n >= 1, Error("number") naming the first row that is not finite.
+/// Error("shape") unless [n, d] floating point with n >= 1, Error("number") naming the first row that is not
+/// finite.
 void check_features(const at::Tensor& features, const char* what);
 
 }  // namespace schedbench

@@ -14,7 +14,9 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-double count(int64_t n) { return static_cast<double>(n); }
+double count(int64_t n) {
+    return static_cast<double>(n);
+}
 
 double variance(const std::vector<double>& values) {
     RunningMean running;
@@ -30,33 +32,40 @@ struct Side {
     Side(const at::Tensor& features, const Moments& own, const at::Tensor& map)
         : centred(features.to(at::kCPU, at::kDouble) - own.mean), coordinates(at::mm(centred, map)) {}
 
-    /// phi(x) = 2 (mu - mu')^T (x - mu) + (x - mu)^T (I - T)(x - mu) - Tr((I - T) S): the derivative of F in the
-    /// direction of one sample (delta method), with (x - mu)^T T (x - mu) = sum_i y_i^2 / s_i and Tr(T S) = sum s.
-    std::vector<double> influence(const Moments& own, const Moments& other, double trace, const Transport& t) const {
+    /// phi(x) = 2 (mu - mu')^T (x - mu) + (x - mu)^T (I - T)(x - mu) - Tr((I - T) S): the derivative of F in
+    /// the direction of one sample (delta method), with (x - mu)^T T (x - mu) = sum_i y_i^2 / s_i and Tr(T S)
+    /// = sum s.
+    std::vector<double> influence(const Moments& own, const Moments& other, double trace,
+                                  const Transport& t) const {
         const at::Tensor phi = 2 * at::mv(centred, own.mean - other.mean) + centred.square().sum(1) -
                                at::mv(coordinates.square(), t.singular.reciprocal()) -
                                (trace - t.singular.sum().item<double>());
         return {phi.data_ptr<double>(), phi.data_ptr<double>() + phi.numel()};
     }
 
-    /// sum_ij V_ij / (s_i s_j (s_i + s_j)), V_ij = mean(y_i^2 y_j^2) - mean(y_i y_j)^2: n times the variance of the
-    /// sample covariance of y. For Gaussian features V_ij = s_i^2 s_j^2 (1 + delta_ij), and the sum is H + S/2.
+    /// sum_ij V_ij / (s_i s_j (s_i + s_j)), V_ij = mean(y_i^2 y_j^2) - mean(y_i y_j)^2: n times the variance
+    /// of the sample covariance of y. For Gaussian features V_ij = s_i^2 s_j^2 (1 + delta_ij), and the sum is
+    /// H + S/2.
     double curvature(const Transport& t) const {
         const double n = count(coordinates.size(0));
         const at::Tensor squares = coordinates.square();
-        const at::Tensor v = at::mm(squares.t(), squares) / n - (at::mm(coordinates.t(), coordinates) / n).square();
+        const at::Tensor v =
+            at::mm(squares.t(), squares) / n - (at::mm(coordinates.t(), coordinates) / n).square();
         const at::Tensor s = t.singular, sum = s.unsqueeze(0) + s.unsqueeze(1);
         return (v / (at::outer(s, s) * sum)).sum().item<double>();
     }
 };
 
-double gaussian_curvature(const Transport& t) { return t.harmonic_sum() + t.root_trace / 2; }
+double gaussian_curvature(const Transport& t) {
+    return t.harmonic_sum() + t.root_trace / 2;
+}
 
 std::string size_warning(int64_t n, int64_t m, bool sampled, int64_t d) {
     const bool of_reference = sampled && m < n;
     const int64_t smaller = of_reference ? m : n;
     const std::string who = (of_reference ? "the reference has " : "there are ") + std::to_string(smaller) +
-                            (of_reference ? " samples" : " generated samples") + " for " + std::to_string(d) + " features";
+                            (of_reference ? " samples" : " generated samples") + " for " + std::to_string(d) +
+                            " features";
     if (smaller < 4 * d) return who + ": below 4 a feature neither the value nor its error can be trusted";
     if (smaller < 16 * d) return who + ": below 16 a feature the correction of the bias is not safe";
     return "";
@@ -77,19 +86,22 @@ FrechetReference FrechetReference::of_features(const at::Tensor& features) {
     return {feature_sums(features).moments(), features};
 }
 
-FrechetReference FrechetReference::of_moments(Moments moments) { return {std::move(moments), {}}; }
+FrechetReference FrechetReference::of_moments(Moments moments) {
+    return {std::move(moments), {}};
+}
 
 double frechet_distance(const Moments& generated, const Moments& reference) {
     return gaussian_transport(generated, reference, TransportParts::distance).distance();
 }
 
 double frechet_distance(const at::Tensor& generated, const at::Tensor& reference) {
-    return gaussian_transport(feature_sums(generated).moments(), generated, feature_sums(reference).moments(), reference,
-                              TransportParts::distance)
+    return gaussian_transport(feature_sums(generated).moments(), generated, feature_sums(reference).moments(),
+                              reference, TransportParts::distance)
         .distance();
 }
 
-FrechetResult frechet(const at::Tensor& generated, const FrechetReference& reference, const FrechetOptions& options) {
+FrechetResult frechet(const at::Tensor& generated, const FrechetReference& reference,
+                      const FrechetOptions& options) {
     const Moments own = feature_sums(generated).moments();
     const Moments& other = reference.moments;
     const int64_t n = own.n, m = other.n, d = own.mean.size(0);
@@ -105,7 +117,8 @@ FrechetResult frechet(const at::Tensor& generated, const FrechetReference& refer
     out.se_exact_reference = std::sqrt(variance_of_generated);
     out.se_sampled_reference = kNaN;
 
-    // E[F] - F = Tr S1 / n + Tr S2 / m + (1/2n) curvature_1 + (1/2m) curvature_2, second order in the sampling errors.
+    // E[F] - F = Tr S1 / n + Tr S2 / m + (1/2n) curvature_1 + (1/2m) curvature_2, second order in the
+    // sampling errors.
     const auto curvature = [&](const Side& s) {
         return options.debias == DebiasMethod::gaussian ? gaussian_curvature(t) : s.curvature(t);
     };
@@ -121,7 +134,8 @@ FrechetResult frechet(const at::Tensor& generated, const FrechetReference& refer
     out.null_sd = null_standard_deviation(t.singular, 1 / count(n) + (sampled ? 1 / count(m) : 0));
 
     const double raw = t.distance();
-    std::string correction = options.debias == DebiasMethod::gaussian ? "Gaussian closed form" : "fourth-moment closed form";
+    std::string correction =
+        options.debias == DebiasMethod::gaussian ? "Gaussian closed form" : "fourth-moment closed form";
     if (options.debias == DebiasMethod::jackknife) {
         const int64_t blocks = std::min(n, std::max<int64_t>(options.jackknife_blocks, 100));
         out.bias.generated = raw - frechet_jackknife(generated, reference, blocks).debiased;
@@ -153,16 +167,21 @@ FrechetResult frechet(const at::Tensor& generated, const FrechetReference& refer
     return out;
 }
 
-JackknifeResult frechet_jackknife(const at::Tensor& generated, const FrechetReference& reference, int64_t blocks) {
+JackknifeResult frechet_jackknife(const at::Tensor& generated, const FrechetReference& reference,
+                                  int64_t blocks) {
     const FeatureSums all = feature_sums(generated);
     const int64_t n = all.n();
     if (blocks < 2 || blocks > n) {
-        throw Error("option", "a jackknife of " + std::to_string(n) + " samples needs 2 to " + std::to_string(n) + " blocks",
-                    "jackknife");
+        throw Error(
+            "option",
+            "a jackknife of " + std::to_string(n) + " samples needs 2 to " + std::to_string(n) + " blocks",
+            "jackknife");
     }
     const int64_t d = all.dimension();
     const auto distance_of = [&](const Moments& moments, const at::Tensor& rows) {
-        return gaussian_transport(moments, rows, reference.moments, reference.features, TransportParts::distance).distance();
+        return gaussian_transport(moments, rows, reference.moments, reference.features,
+                                  TransportParts::distance)
+            .distance();
     };
     JackknifeResult out;
     RunningMean left_out;
@@ -173,7 +192,8 @@ JackknifeResult frechet_jackknife(const at::Tensor& generated, const FrechetRefe
         // The rows themselves are needed only where the covariance is singular.
         const bool deficient = rest.n() <= 2 * d;
         const at::Tensor rows =
-            deficient ? at::cat({generated.narrow(0, 0, begin), generated.narrow(0, end, n - end)}) : at::Tensor();
+            deficient ? at::cat({generated.narrow(0, 0, begin), generated.narrow(0, end, n - end)})
+                      : at::Tensor();
         out.left_out.push_back(distance_of(rest.moments(), rows));
         left_out.add(out.left_out.back());
     }

@@ -1,10 +1,10 @@
-// The Frechet distance between two sets of features, with its error bar: at this n (what every tool prints) and with
-// the finite-sample bias taken off, each as an Estimate, plus the influence of every sample, from which paired
-// differences of stored runs follow without their features.
+// The Frechet distance between two sets of features, with its error bar: at this n (what every tool prints)
+// and with the finite-sample bias taken off, each as an Estimate, plus the influence of every sample, from
+// which paired differences of stored runs follow without their features.
 //
-// F = |mu1 - mu2|^2 + Tr S1 + Tr S2 - 2 Tr (S1 S2)^(1/2), covariances with denominator n - 1, float64 throughout.
-// Set 1 is generated, set 2 the reference. Called `fid` only on features of the 2015 Inception network, else
-// `fd-<extractor>` (Extractor::frechet_name()).
+// F = |mu1 - mu2|^2 + Tr S1 + Tr S2 - 2 Tr (S1 S2)^(1/2), covariances with denominator n - 1, float64
+// throughout. Set 1 is generated, set 2 the reference. Called `fid` only on features of the 2015 Inception
+// network, else `fd-<extractor>` (Extractor::frechet_name()).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,7 +27,7 @@ enum class ReferenceRole {
 enum class DebiasMethod {
     fourth_moment,  ///< closed form with the features' own fourth moments; the default
     gaussian,       ///< closed form for Gaussian features: too small a correction on real ones
-    jackknife,      ///< delete-block jackknife over the generated samples, fourth_moment for a sampled reference
+    jackknife,  ///< delete-block jackknife over the generated samples, fourth_moment for a sampled reference
 };
 
 struct FrechetOptions {
@@ -40,7 +40,8 @@ struct FrechetOptions {
 /// A reference: its moments, and its features where they are at hand.
 struct FrechetReference {
     Moments moments;
-    at::Tensor features{};  ///< [m, d], or undefined: then no influence_ref, and the Gaussian form for its share of the bias
+    /// [m, d], or undefined: then no influence_ref, and the Gaussian form for its share of the bias.
+    at::Tensor features{};
 
     static FrechetReference of_features(const at::Tensor& features);
     static FrechetReference of_moments(Moments moments);
@@ -54,15 +55,17 @@ struct FrechetBias {
 };
 
 struct FrechetResult {
-    Estimate at_n;      ///< estimand "Frechet distance at this n"
-    Estimate debiased;  ///< estimand "Frechet distance, bias removed"
-    std::vector<double> influence;      ///< [n] phi of each generated sample, mean 0
-    std::vector<double> influence_ref;  ///< [m] psi of each reference sample; empty if exact or without features
-    double se_exact_reference = 0;      ///< sd(phi) / sqrt(n)
-    double se_sampled_reference = 0;    ///< sqrt(var(phi)/n + var(psi)/m); NaN where psi is not known
-    double null_sd = 0;  ///< SD of at_n if both sets came from one Gaussian population: compare bias + z null_sd with at_n
+    Estimate at_n;                  ///< estimand "Frechet distance at this n"
+    Estimate debiased;              ///< estimand "Frechet distance, bias removed"
+    std::vector<double> influence;  ///< [n] phi of each generated sample, mean about 0
+    std::vector<double>
+        influence_ref;              ///< [m] psi of each reference sample; empty if exact or without features
+    double se_exact_reference = 0;  ///< sd(phi) / sqrt(n)
+    double se_sampled_reference = 0;  ///< sqrt(var(phi)/n + var(psi)/m); NaN where psi is not known
+    double null_sd =
+        0;  ///< SD of at_n if both sets came from one Gaussian population: compare bias + z null_sd with at_n
     FrechetBias bias;
-    Transport parts;     ///< the terms of the distance
+    Transport parts;  ///< the terms of the distance
 };
 
 /// The distance alone. Throws Error("shape") and Error("number").
@@ -70,17 +73,20 @@ double frechet_distance(const Moments& generated, const Moments& reference);
 /// From features [n, d] and [m, d]: exact also where n or m is at most d.
 double frechet_distance(const at::Tensor& generated, const at::Tensor& reference);
 
-/// Everything. generated: [n, d], n >= 2, in sample order. Estimate::warning is set below n = 16 d (the bias formula is
-/// not safe) and below n = 4 d (neither value nor error is); the reference counts where it is a sample.
-FrechetResult frechet(const at::Tensor& generated, const FrechetReference& reference, const FrechetOptions& options = {});
+/// Everything. generated: [n, d], n >= 2, in sample order. Estimate::warning is set below n = 16 d (the bias
+/// formula is not safe) and below n = 4 d (neither value nor error is); the reference counts where it is a
+/// sample.
+FrechetResult frechet(const at::Tensor& generated, const FrechetReference& reference,
+                      const FrechetOptions& options = {});
 
 struct JackknifeResult {
-    double debiased = 0;               ///< G F - (G - 1) mean_g F_(-g)
-    double se = 0;                     ///< sqrt((G - 1)/G sum_g (F_(-g) - mean)^2): rough where G is small
-    std::vector<double> left_out;      ///< F_(-g), in the order of the blocks
+    double debiased = 0;           ///< G F - (G - 1) mean_g F_(-g)
+    double se = 0;                 ///< sqrt((G - 1)/G sum_g (F_(-g) - mean)^2): rough where G is small
+    std::vector<double> left_out;  ///< F_(-g), in the order of the blocks
 };
-/// Delete-block jackknife: the generated rows in `blocks` blocks of consecutive rows (sizes differ by at most 1), one
-/// left out at a time, reference fixed. Error("option") unless 2 <= blocks <= n.
-JackknifeResult frechet_jackknife(const at::Tensor& generated, const FrechetReference& reference, int64_t blocks);
+/// Delete-block jackknife: the generated rows in `blocks` blocks of consecutive rows (sizes differ by at most
+/// 1), one left out at a time, reference fixed. Error("option") unless 2 <= blocks <= n.
+JackknifeResult frechet_jackknife(const at::Tensor& generated, const FrechetReference& reference,
+                                  int64_t blocks);
 
 }  // namespace schedbench

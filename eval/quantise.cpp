@@ -12,7 +12,9 @@ const std::vector<std::string>& quantise_rule_names() {
     return names;
 }
 
-std::string quantise_rule_name(QuantiseRule rule) { return quantise_rule_names()[static_cast<size_t>(rule)]; }
+std::string quantise_rule_name(QuantiseRule rule) {
+    return quantise_rule_names()[static_cast<size_t>(rule)];
+}
 
 QuantiseRule parse_quantise_rule(std::string_view name, const std::string& where) {
     const auto& names = quantise_rule_names();
@@ -20,7 +22,8 @@ QuantiseRule parse_quantise_rule(std::string_view name, const std::string& where
         if (names[i] == name) return static_cast<QuantiseRule>(i);
     }
     const std::string near = nearest_match(name, names);
-    throw Error("spec", "unknown quantisation rule '" + std::string(name) + "'; known: " + names[0] + ", " + names[1],
+    throw Error("spec",
+                "unknown quantisation rule '" + std::string(name) + "'; known: " + names[0] + ", " + names[1],
                 where, near.empty() ? "" : "did you mean " + near + "?");
 }
 
@@ -28,7 +31,8 @@ at::Tensor quantise(const at::Tensor& x, QuantiseRule rule) {
     SCHEDBENCH_ASSERT(x.is_floating_point());
     if (at::isnan(x).any().item<bool>()) {
         const auto bad = at::isnan(x).reshape({x.dim() > 0 ? x.size(0) : 1, -1}).any(1).nonzero();
-        throw Error("number", "image " + std::to_string(bad[0][0].item<int64_t>()) + " of the batch holds NaN",
+        throw Error("number",
+                    "image " + std::to_string(bad[0][0].item<int64_t>()) + " of the batch holds NaN",
                     "quantise", "check the schedule's largest level and the model's precision");
     }
     const at::Tensor levels = rule == QuantiseRule::round_half_up ? x * 127.5 + 128.0 : (x + 1.0) * 127.5;

@@ -1,4 +1,5 @@
-// Images in [-1, 1] to uint8. The rule moves every Frechet distance a little, so it has a name that is stored.
+// Images in [-1, 1] to uint8. The rule moves every Frechet distance a little, so it has a name that is
+// stored.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,7 +11,8 @@
 namespace schedbench {
 
 enum class QuantiseRule {
-    round_half_up,  ///< floor(127.5 x + 128): round half up of 127.5 (x + 1), as EDM and StyleGAN do; the default
+    round_half_up,  ///< floor(127.5 x + 128): round half up of 127.5 (x + 1), as EDM and StyleGAN do; the
+                    ///< default
     truncate,       ///< floor(127.5 (x + 1)): guided-diffusion and DDPM; half a level darker on average
 };
 
@@ -24,7 +26,8 @@ QuantiseRule parse_quantise_rule(std::string_view name, const std::string& where
 /// NaN is an Error("number") that names the first such image (index along dimension 0).
 at::Tensor quantise(const at::Tensor& x, QuantiseRule rule = QuantiseRule::round_half_up);
 
-/// The middle of each level: uint8 -> float32 x / 127.5 - 1, so 0 -> -1 and 255 -> 1. quantise() of it gives it back.
+/// The middle of each level: uint8 -> float32 x / 127.5 - 1, so 0 -> -1 and 255 -> 1. quantise() of it gives
+/// it back.
 at::Tensor dequantise(const at::Tensor& pixels);
 
 }  // namespace schedbench

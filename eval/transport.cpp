@@ -13,8 +13,8 @@ namespace schedbench {
 
 namespace {
 
-/// Below this ratio of extreme singular values the squared matrix has lost too many digits: an eigenvalue s^2 comes with
-/// an error of eps s_max^2, so s_min with eps s_max^2 / s_min / 2.
+/// Below this ratio of extreme singular values the squared matrix has lost too many digits: an eigenvalue s^2
+/// comes with an error of eps s_max^2, so s_min with eps s_max^2 / s_min / 2.
 constexpr double kWellConditioned = 1e-4;
 
 std::optional<at::Tensor> cholesky_factor(const at::Tensor& matrix) {
@@ -33,8 +33,8 @@ at::Tensor factor(const Moments& moments, const at::Tensor& features) {
     }
     if (const auto lower = cholesky_factor(moments.covariance)) return *lower;
     auto [values, vectors] = at::linalg_eigh(moments.covariance);
-    const double noise =
-        values.abs().max().item<double>() * static_cast<double>(values.size(0)) * std::numeric_limits<double>::epsilon();
+    const double noise = values.abs().max().item<double>() * static_cast<double>(values.size(0)) *
+                         std::numeric_limits<double>::epsilon();
     return vectors * at::where(values > noise, values, at::zeros_like(values)).sqrt();
 }
 
@@ -65,7 +65,9 @@ bool by_eigenvalues(const Moments& first, const Moments& second, TransportParts 
 
 }  // namespace
 
-double Transport::distance() const { return std::max(0.0, mean_term + (trace1 + trace2 - 2 * root_trace)); }
+double Transport::distance() const {
+    return std::max(0.0, mean_term + (trace1 + trace2 - 2 * root_trace));
+}
 
 double Transport::harmonic_sum() const {
     const at::Tensor row = singular.unsqueeze(0), column = singular.unsqueeze(1);
@@ -77,8 +79,8 @@ Transport gaussian_transport(const Moments& first, const at::Tensor& first_featu
                              const at::Tensor& second_features, TransportParts parts) {
     const int64_t d = first.mean.size(0);
     for (const Moments* m : {&first, &second}) {
-        if (m->mean.dim() != 1 || m->mean.size(0) != d || m->covariance.dim() != 2 || m->covariance.size(0) != d ||
-            m->covariance.size(1) != d) {
+        if (m->mean.dim() != 1 || m->mean.size(0) != d || m->covariance.dim() != 2 ||
+            m->covariance.size(0) != d || m->covariance.size(1) != d) {
             throw Error("shape",
                         "the two sets have different feature dimensions (" + std::to_string(d) + " and " +
                             std::to_string(second.mean.numel()) + ")",

@@ -32,7 +32,8 @@ class TemporaryFolder {
     std::filesystem::path path_;
 };
 
-/// Four kinds of 16 x 16 texture (horizontal, vertical, coarse and fine checks) of random phase and contrast under noise.
+/// Four kinds of 16 x 16 texture (horizontal, vertical, coarse and fine checks) of random phase and contrast
+/// under noise.
 Dataset textures(int64_t count, int64_t channels, uint64_t stream) {
     Dataset data;
     data.spec = "textures:stream=" + std::to_string(stream);
@@ -45,7 +46,10 @@ Dataset textures(int64_t count, int64_t channels, uint64_t stream) {
         fill_normals({stream, NoisePurpose::probe}, static_cast<uint64_t>(i), 1, noise);
         for (int64_t k = 0; k < channels * 256; ++k) {
             const int64_t x = k % 16 + px, y = k / 16 % 16 + py;
-            const bool on = label == 0 ? y / 2 % 2 : label == 1 ? x / 2 % 2 : label == 2 ? (x / 4 + y / 4) % 2 : (x + y) % 2;
+            const bool on = label == 0   ? y / 2 % 2
+                            : label == 1 ? x / 2 % 2
+                            : label == 2 ? (x / 4 + y / 4) % 2
+                                         : (x + y) % 2;
             const double value = 128 + (on ? contrast : -contrast) + 30 * noise[static_cast<size_t>(k)];
             data.pixels.push_back(static_cast<uint8_t>(std::clamp(value, 0.0, 255.0)));
         }
@@ -68,7 +72,8 @@ ClassifierTrainingOptions small_options() {
 }
 
 at::Tensor pixels_of(const Dataset& data) {
-    return at::tensor(at::ArrayRef<uint8_t>(data.pixels), at::kByte).reshape({data.count, data.channels, data.height, data.width});
+    return at::tensor(at::ArrayRef<uint8_t>(data.pixels), at::kByte)
+        .reshape({data.count, data.channels, data.height, data.width});
 }
 
 std::string error_of(const std::function<void()>& call) {
@@ -88,7 +93,9 @@ TEST(Classifier, ArchitectureText) {
     // 32 x 32 images: 9 * 32 * 256 + 9 * 32 * 32 * 256 + 9 * 32 * 64 * 64, then the two linear layers.
     EXPECT_EQ(a.multiply_adds(), 73728 + 2359296 + 1179648 + 64 * 32 + 32 * 10);
     for (const char* bad : {"", "32,", ",32", "32/3", "32/0", "0", "x", "32 ,8", "-3", "99999"}) {
-        EXPECT_NE(error_of([&] { ClassifierArchitecture::parse_stages(bad, "--stages"); }).find("--stages"), std::string::npos) << bad;
+        EXPECT_NE(error_of([&] { ClassifierArchitecture::parse_stages(bad, "--stages"); }).find("--stages"),
+                  std::string::npos)
+            << bad;
     }
 }
 
@@ -100,10 +107,12 @@ TEST(Classifier, ForwardByHand) {
     uint64_t stream = 0;
     for (const auto& [name, shape] : classifier_tensor_shapes(a)) {
         tensors[name] = at::empty(shape, at::kFloat);
-        fill_normals({1, NoisePurpose::probe}, stream++, 0, {tensors[name].data_ptr<float>(), static_cast<size_t>(tensors[name].numel())});
+        fill_normals({1, NoisePurpose::probe}, stream++, 0,
+                     {tensors[name].data_ptr<float>(), static_cast<size_t>(tensors[name].numel())});
     }
     const Classifier classifier(a, tensors, {}, "test");
-    const at::Tensor pixels = at::arange(2 * 2 * 16, at::kInt).mul(37).remainder(256).to(at::kByte).reshape({2, 2, 4, 4});
+    const at::Tensor pixels =
+        at::arange(2 * 2 * 16, at::kInt).mul(37).remainder(256).to(at::kByte).reshape({2, 2, 4, 4});
     const auto out = classifier(pixels);
     const auto weight = tensors["conv0.weight"], bias = tensors["conv0.bias"];
     for (int64_t b = 0; b < 2; ++b) {
@@ -117,7 +126,8 @@ TEST(Classifier, ForwardByHand) {
                             for (int64_t kx = 0; kx < 3; ++kx) {
                                 const int64_t iy = y + ky - 1, ix = x + kx - 1;
                                 if (iy < 0 || iy > 3 || ix < 0 || ix > 3) continue;
-                                sum += weight[o][c][ky][kx].item<double>() * (pixels[b][c][iy][ix].item<double>() / 127.5 - 1);
+                                sum += weight[o][c][ky][kx].item<double>() *
+                                       (pixels[b][c][iy][ix].item<double>() / 127.5 - 1);
                             }
                         }
                     }
@@ -126,8 +136,10 @@ TEST(Classifier, ForwardByHand) {
             }
         }
         const at::Tensor mean = at::tensor(pooled, at::kDouble);
-        const at::Tensor features = at::mv(tensors["features.weight"].to(at::kDouble), mean) + tensors["features.bias"];
-        const at::Tensor logits = at::mv(tensors["logits.weight"].to(at::kDouble), features.relu()) + tensors["logits.bias"];
+        const at::Tensor features =
+            at::mv(tensors["features.weight"].to(at::kDouble), mean) + tensors["features.bias"];
+        const at::Tensor logits =
+            at::mv(tensors["logits.weight"].to(at::kDouble), features.relu()) + tensors["logits.bias"];
         EXPECT_LT((out.features[b] - features).abs().max().item<double>(), 1e-4);
         EXPECT_LT((out.logits[b] - logits).abs().max().item<double>(), 1e-4);
     }
@@ -136,7 +148,8 @@ TEST(Classifier, ForwardByHand) {
 TEST(Classifier, LearnsSavesAndExtracts) {
     const Dataset train = textures(2000, 1, 1), test = textures(400, 1, 2);
     std::vector<ClassifierProgress> seen;
-    const auto classifier = train_classifier(train, test, small_options(), [&](const auto& p) { seen.push_back(p); });
+    const auto classifier =
+        train_classifier(train, test, small_options(), [&](const auto& p) { seen.push_back(p); });
     const double accuracy = classifier_accuracy(classifier, test);
     EXPECT_GT(accuracy, 0.95);
     EXPECT_EQ(classifier.metadata().at("id"), "textures6");
@@ -149,7 +162,8 @@ TEST(Classifier, LearnsSavesAndExtracts) {
 
     // The same seed gives the same bits, another seed others.
     const auto again = train_classifier(train, test, small_options());
-    for (const auto& [name, tensor] : classifier.tensors()) EXPECT_TRUE(tensor.equal(again.tensors().at(name))) << name;
+    for (const auto& [name, tensor] : classifier.tensors())
+        EXPECT_TRUE(tensor.equal(again.tensors().at(name))) << name;
 
     const TemporaryFolder folder;
     const std::string path = folder.file("textures.safetensors");
@@ -157,7 +171,8 @@ TEST(Classifier, LearnsSavesAndExtracts) {
     EXPECT_LT(std::filesystem::file_size(path), 20000u);
     const auto loaded = Classifier::load(path);
     EXPECT_EQ(loaded.architecture(), classifier.architecture());
-    for (const auto& [name, tensor] : classifier.tensors()) EXPECT_TRUE(tensor.equal(loaded.tensors().at(name))) << name;
+    for (const auto& [name, tensor] : classifier.tensors())
+        EXPECT_TRUE(tensor.equal(loaded.tensors().at(name))) << name;
     EXPECT_EQ(loaded.metadata().at("command"), "train-features --data textures");
 
     const auto extractor = make_extractor(Spec::parse("classifier:file='" + path + "'"));
@@ -172,8 +187,14 @@ TEST(Classifier, LearnsSavesAndExtracts) {
     // How many images there are does not matter to the bits of any one of them.
     EXPECT_TRUE(extract_features(*extractor, pixels.narrow(0, 0, 101), 64).equal(features.narrow(0, 0, 101)));
     EXPECT_LT((extract_features(*extractor, pixels, 400) - features).abs().max().item<double>(), 1e-4);
-    EXPECT_NE(error_of([&] { extractor->features(at::zeros({1, 3, 16, 16}, at::kByte)); }).find("[B, 1, 16, 16]"), std::string::npos);
-    EXPECT_NE(error_of([&] { extractor->features(at::zeros({1, 1, 16, 16})); }).find("uint8"), std::string::npos);
+    EXPECT_NE(error_of([&] {
+                  extractor->features(at::zeros({1, 3, 16, 16}, at::kByte));
+              }).find("[B, 1, 16, 16]"),
+              std::string::npos);
+    EXPECT_NE(error_of([&] {
+                  extractor->features(at::zeros({1, 1, 16, 16}));
+              }).find("uint8"),
+              std::string::npos);
 }
 
 TEST(Classifier, ColourImagesAndUnusableData) {
@@ -184,12 +205,15 @@ TEST(Classifier, ColourImagesAndUnusableData) {
     EXPECT_EQ(classifier.architecture().channels, 3);
     Dataset unlabelled = train;
     unlabelled.labels.clear();
-    EXPECT_NE(error_of([&] { train_classifier(unlabelled, test, options); }).find("labels"), std::string::npos);
-    EXPECT_NE(error_of([&] { train_classifier(train, textures(100, 1, 6), options); }).find("differ"), std::string::npos);
+    EXPECT_NE(error_of([&] { train_classifier(unlabelled, test, options); }).find("labels"),
+              std::string::npos);
+    EXPECT_NE(error_of([&] { train_classifier(train, textures(100, 1, 6), options); }).find("differ"),
+              std::string::npos);
     options.batch = 1000;
     EXPECT_NE(error_of([&] { train_classifier(train, test, options); }).find("batch"), std::string::npos);
     options.batch = 50, options.learning_rate = 1e30;
-    EXPECT_NE(error_of([&] { train_classifier(train, test, options); }).find("learning rate"), std::string::npos);
+    EXPECT_NE(error_of([&] { train_classifier(train, test, options); }).find("learning rate"),
+              std::string::npos);
 }
 
 TEST(Classifier, ForeignFilesAreRefused) {
@@ -222,8 +246,11 @@ TEST(Classifier, ForeignFilesAreRefused) {
     EXPECT_NE(load_error().find("conv0.bias"), std::string::npos);
     // A classifier without an id cannot name a distance.
     write_safetensors(path, good.tensors, good.metadata);
-    EXPECT_NE(error_of([&] { make_extractor(Spec::parse("classifier:file='" + path + "'")); }).find("id"), std::string::npos);
-    EXPECT_EQ(error_of([&] { make_extractor(Spec::parse("classifier:file=/no/such.safetensors")); }).substr(0, 4), "file");
+    EXPECT_NE(error_of([&] { make_extractor(Spec::parse("classifier:file='" + path + "'")); }).find("id"),
+              std::string::npos);
+    EXPECT_EQ(
+        error_of([&] { make_extractor(Spec::parse("classifier:file=/no/such.safetensors")); }).substr(0, 4),
+        "file");
     EXPECT_EQ(error_of([&] { make_extractor(Spec::parse("clasifier:file=x")); }).substr(0, 4), "spec");
 }
 
@@ -231,18 +258,23 @@ TEST(PixelExtractor, MeansAreExact) {
     const auto extractor = make_extractor(Spec::parse("pixels:channels=3,size=16"));
     EXPECT_EQ(extractor->dim(), 192);
     EXPECT_EQ(extractor->weights_hash(), "");
-    const at::Tensor pixels = at::arange(2 * 3 * 256, at::kInt).mul(53).remainder(251).to(at::kByte).reshape({2, 3, 16, 16});
+    const at::Tensor pixels =
+        at::arange(2 * 3 * 256, at::kInt).mul(53).remainder(251).to(at::kByte).reshape({2, 3, 16, 16});
     const at::Tensor features = extractor->features(pixels);
     for (int64_t b = 0; b < 2; ++b) {
         for (int64_t k = 0; k < 192; ++k) {
             const int64_t c = k / 64, y = k / 8 % 8 * 2, x = k % 8 * 2;
             const double sum = pixels[b][c][y][x].item<double>() + pixels[b][c][y][x + 1].item<double>() +
-                               pixels[b][c][y + 1][x].item<double>() + pixels[b][c][y + 1][x + 1].item<double>();
+                               pixels[b][c][y + 1][x].item<double>() +
+                               pixels[b][c][y + 1][x + 1].item<double>();
             ASSERT_EQ(features[b][k].item<double>(), sum / 4);
         }
     }
     EXPECT_EQ(error_of([] { make_extractor(Spec::parse("pixels:size=20")); }).substr(0, 4), "spec");
-    EXPECT_EQ(error_of([&] { extractor->features(at::zeros({1, 1, 16, 16}, at::kByte)); }).substr(0, 5), "shape");
+    EXPECT_EQ(error_of([&] {
+                  extractor->features(at::zeros({1, 1, 16, 16}, at::kByte));
+              }).substr(0, 5),
+              "shape");
 }
 
 }  // namespace

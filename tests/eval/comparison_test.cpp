@@ -44,8 +44,8 @@ TEST(PairedDifference, ErrorIsThatOfTheMeanOfTheDifferences) {
     EXPECT_THROW(paired_difference({2.0, a, ra}, {1.5, b}, "fd"), Error);
 }
 
-// Holm's procedure is the closure of Bonferroni's test: H_i falls iff every set of hypotheses that holds i has a
-// p-value of at most alpha / (size of the set).
+// Holm's procedure is the closure of Bonferroni's test: H_i falls iff every set of hypotheses that holds i
+// has a p-value of at most alpha / (size of the set).
 TEST(Holm, EqualsTheClosedTest) {
     for (uint64_t round = 0; round < 300; ++round) {
         const size_t k = 1 + round % 7;

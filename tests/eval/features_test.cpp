@@ -9,7 +9,9 @@
 namespace schedbench {
 namespace {
 
-double worst(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double worst(const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<double>();
+}
 
 TEST(FeatureSums, ThreeImagesHaveMeanOneHalfAndCovarianceOneQuarter) {
     const auto sums = feature_sums(at::tensor({0.0, 0.5, 1.0}).reshape({3, 1}));
@@ -68,7 +70,10 @@ TEST(FeatureSums, Errors) {
     EXPECT_EQ(message([&] { FeatureSums(2).add(at::zeros({4, 3})); }).substr(0, 5), "shape");
     EXPECT_EQ(message([&] { feature_sums(at::zeros({0, 3})); }).substr(0, 5), "shape");
     EXPECT_EQ(message([&] { feature_sums(at::zeros({1, 3})).covariance(); }).substr(0, 6), "number");
-    EXPECT_EQ(message([&] { FeatureSums(3, at::zeros({2}), at::zeros({2}), at::zeros({2, 3})); }).substr(0, 5), "shape");
+    EXPECT_EQ(message([&] {
+                  FeatureSums(3, at::zeros({2}), at::zeros({2}), at::zeros({2, 3}));
+              }).substr(0, 5),
+              "shape");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// tests/golden/metrics/<set>_features.json with <set>_<name>.npy: values of numpy formulas and of the public tools.
+// tests/golden/metrics/<set>_features.json with <set>_<name>.npy: values of numpy formulas and of the public
+// tools.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -37,7 +38,9 @@ class Case {
     std::string stem_;
 };
 
-double relative(double value, double expected) { return std::abs(value - expected) / std::abs(expected); }
+double relative(double value, double expected) {
+    return std::abs(value - expected) / std::abs(expected);
+}
 
 void check_pair(const Case& c, const std::string& key, const json& expected, golden::Tally& tally) {
     std::smatch names;
@@ -91,17 +94,22 @@ void check_paired(const Case& c, const std::string& key, const json& expected, g
     if (!std::regex_match(key, names, std::regex("paired_(\\w+)_minus_(\\w+)"))) return;
     for (const auto& [pair_key, ignored] : c.values().items()) {
         std::smatch pair;
-        if (!std::regex_match(pair_key, pair, std::regex("generated_(\\w+)_reference_(\\w+)")) || pair[1] != names[1]) continue;
+        if (!std::regex_match(pair_key, pair, std::regex("generated_(\\w+)_reference_(\\w+)")) ||
+            pair[1] != names[1])
+            continue;
         const auto reference = FrechetReference::of_features(c.array(pair[2]));
         for (const bool sampled : {false, true}) {
-            const FrechetOptions options{"fd", sampled ? ReferenceRole::sampled : ReferenceRole::exact, DebiasMethod::gaussian};
-            const auto a = frechet(c.array(names[1]), reference, options), b = frechet(c.array(names[2]), reference, options);
+            const FrechetOptions options{"fd", sampled ? ReferenceRole::sampled : ReferenceRole::exact,
+                                         DebiasMethod::gaussian};
+            const auto a = frechet(c.array(names[1]), reference, options),
+                       b = frechet(c.array(names[2]), reference, options);
             const auto pd = paired_difference({a.at_n.value, a.influence, a.influence_ref},
                                               {b.at_n.value, b.influence, b.influence_ref}, "fd");
             const std::string m = sampled ? "m_" + std::to_string(reference.moments.n) : "m_inf";
             tally.add(relative(pd.difference.value, expected.at("raw")), 1e-9, c.name(key) + " raw");
             tally.add(relative(pd.difference.se, expected.at("se_" + m)), 1e-9, c.name(key) + " SE " + m);
-            tally.add(relative(a.debiased.value - b.debiased.value, expected.at("debiased_" + m)), 1e-9, c.name(key) + " debiased " + m);
+            tally.add(relative(a.debiased.value - b.debiased.value, expected.at("debiased_" + m)), 1e-9,
+                      c.name(key) + " debiased " + m);
         }
     }
 }
@@ -122,13 +130,15 @@ void check_edges(const Case& c, const json& edges, golden::Tally& tally) {
         }
         std::smatch scale;
         if (std::regex_match(name, scale, std::regex("scaled_1e(m?)(\\d+)"))) {
-            const float factor = static_cast<float>(std::pow(10.0, (scale[1].length() != 0 ? -1 : 1) * std::stoi(scale[2])));
+            const float factor =
+                static_cast<float>(std::pow(10.0, (scale[1].length() != 0 ? -1 : 1) * std::stoi(scale[2])));
             x = x * factor;
             r = r * factor;
         }
         ASSERT_EQ(x.size(1), e.at("d").get<int64_t>()) << name;
         const double expected = e.at("exact");
-        for (const double value : {frechet_distance(x, r), frechet(x, FrechetReference::of_features(r)).at_n.value}) {
+        for (const double value :
+             {frechet_distance(x, r), frechet(x, FrechetReference::of_features(r)).at_n.value}) {
             if (expected == 0) {
                 tally.add(std::abs(value), 1e-10, c.name(name));
             } else {

@@ -18,7 +18,8 @@ Moments moments(const at::Tensor& mean, const at::Tensor& covariance) {
 
 TEST(Frechet, DistanceOfMeansAlone) {
     const at::Tensor eye = at::eye(2048, at::kDouble);
-    EXPECT_NEAR(frechet_distance(moments(at::zeros({2048}), eye), moments(at::ones({2048}), eye)), 2048, 1e-9);
+    EXPECT_NEAR(frechet_distance(moments(at::zeros({2048}), eye), moments(at::ones({2048}), eye)), 2048,
+                1e-9);
 }
 
 TEST(Frechet, TwoByTwo) {
@@ -33,13 +34,17 @@ TEST(Frechet, CommutingCovariances) {
     const at::Tensor rotation = std::get<0>(at::linalg_qr(normals(6, 6, 3)));
     const at::Tensor a = at::tensor({5.0, 3.0, 1.0, 0.1, 1e-6, 0.0}, at::kDouble);
     const at::Tensor b = at::tensor({2.0, 3.0, 0.0, 0.2, 1e-6, 4.0}, at::kDouble);
-    const auto rotated = [&](const at::Tensor& spectrum) { return at::mm(rotation * spectrum, rotation.t()); };
+    const auto rotated = [&](const at::Tensor& spectrum) {
+        return at::mm(rotation * spectrum, rotation.t());
+    };
     const double expected = (a.sqrt() - b.sqrt()).square().sum().item<double>() + 6;
     // Singular covariances without features: rounding of the null eigenvalue is all that is lost.
-    EXPECT_NEAR(frechet_distance(moments(at::zeros({6}), rotated(a)), moments(at::ones({6}), rotated(b))), expected, 1e-6);
+    EXPECT_NEAR(frechet_distance(moments(at::zeros({6}), rotated(a)), moments(at::ones({6}), rotated(b))),
+                expected, 1e-6);
     const at::Tensor a1 = a + 0.01, b1 = b + 0.02;
     const double regular = (a1.sqrt() - b1.sqrt()).square().sum().item<double>();
-    EXPECT_NEAR(frechet_distance(moments(at::zeros({6}), rotated(a1)), moments(at::zeros({6}), rotated(b1))), regular, 1e-12);
+    EXPECT_NEAR(frechet_distance(moments(at::zeros({6}), rotated(a1)), moments(at::zeros({6}), rotated(b1))),
+                regular, 1e-12);
 }
 
 TEST(Frechet, RankOne) {
@@ -70,7 +75,8 @@ TEST(Frechet, FiveRowsOfFour) {
 }
 
 TEST(Frechet, IdentityIsZeroForAnyShape) {
-    for (const auto& [n, d] : std::vector<std::pair<int64_t, int64_t>>{{500, 16}, {6, 16}, {17, 16}, {16, 16}, {2, 3}, {300, 1}}) {
+    for (const auto& [n, d] :
+         std::vector<std::pair<int64_t, int64_t>>{{500, 16}, {6, 16}, {17, 16}, {16, 16}, {2, 3}, {300, 1}}) {
         const at::Tensor x = skewed_features(n, d, 7);
         const double distance = frechet_distance(x, x);
         EXPECT_GE(distance, 0);
@@ -80,18 +86,20 @@ TEST(Frechet, IdentityIsZeroForAnyShape) {
     }
 }
 
-// Both routes on the same numbers, and the closed form for fewer samples than features: with X1 X2^T at hand the
-// singular values of that n x m matrix are the root trace.
+// Both routes on the same numbers, and the closed form for fewer samples than features: with X1 X2^T at hand
+// the singular values of that n x m matrix are the root trace.
 TEST(Frechet, FewerSamplesThanFeatures) {
-    for (const auto& [n, m] : std::vector<std::pair<int64_t, int64_t>>{{12, 10}, {12, 200}, {200, 10}, {33, 33}}) {
+    for (const auto& [n, m] :
+         std::vector<std::pair<int64_t, int64_t>>{{12, 10}, {12, 200}, {200, 10}, {33, 33}}) {
         const at::Tensor x = skewed_features(n, 32, 8), y = 1.2 * skewed_features(m, 32, 9) + 0.1;
         const at::Tensor xc = x - x.mean(0), yc = y - y.mean(0);
         const double root = at::linalg_svdvals(at::mm(xc, yc.t())).sum().item<double>() /
                             std::sqrt(static_cast<double>((n - 1) * (m - 1)));
-        const double expected = ((x.mean(0) - y.mean(0)).square().sum() + xc.square().sum() / static_cast<double>(n - 1) +
-                                 yc.square().sum() / static_cast<double>(m - 1))
-                                    .item<double>() -
-                                2 * root;
+        const double expected =
+            ((x.mean(0) - y.mean(0)).square().sum() + xc.square().sum() / static_cast<double>(n - 1) +
+             yc.square().sum() / static_cast<double>(m - 1))
+                .item<double>() -
+            2 * root;
         EXPECT_NEAR(frechet_distance(x, y), expected, 1e-11 * expected) << n << " " << m;
         EXPECT_NEAR(frechet(x, FrechetReference::of_features(y)).at_n.value, expected, 1e-11 * expected);
         EXPECT_NEAR(frechet_distance(y, x), expected, 1e-11 * expected) << n << " " << m;
@@ -142,8 +150,10 @@ TEST(Frechet, InfluenceIsTheDerivative) {
     };
     constexpr double h = 1e-4;
     for (int64_t i = 0; i < 50; i += 7) {
-        const double phi = (frechet_distance(moved(a, x[i], h), b) - frechet_distance(moved(a, x[i], -h), b)) / (2 * h);
-        const double psi = (frechet_distance(a, moved(b, y[i], h)) - frechet_distance(a, moved(b, y[i], -h))) / (2 * h);
+        const double phi =
+            (frechet_distance(moved(a, x[i], h), b) - frechet_distance(moved(a, x[i], -h), b)) / (2 * h);
+        const double psi =
+            (frechet_distance(a, moved(b, y[i], h)) - frechet_distance(a, moved(b, y[i], -h))) / (2 * h);
         EXPECT_NEAR(result.influence[static_cast<size_t>(i)], phi, 1e-5 * (1 + std::abs(phi)));
         EXPECT_NEAR(result.influence_ref[static_cast<size_t>(i)], psi, 1e-5 * (1 + std::abs(psi)));
     }
@@ -158,7 +168,8 @@ TEST(Frechet, AgreesWithTheJackknife) {
     EXPECT_EQ(jackknife.left_out.size(), 600u);
     EXPECT_NEAR(jackknife.se, result.at_n.se, 0.08 * result.at_n.se);
     EXPECT_NEAR(jackknife.debiased, result.debiased.value, 0.3 * result.bias.generated);
-    const auto by_jackknife = frechet(x, reference, {"fd", ReferenceRole::exact, DebiasMethod::jackknife, 600});
+    const auto by_jackknife =
+        frechet(x, reference, {"fd", ReferenceRole::exact, DebiasMethod::jackknife, 600});
     EXPECT_NEAR(by_jackknife.debiased.value, jackknife.debiased, 1e-12);
     EXPECT_NE(by_jackknife.debiased.method.find("jackknife of 600 blocks"), std::string::npos);
     EXPECT_THROW(frechet_jackknife(x, reference, 601), Error);
@@ -177,7 +188,8 @@ TEST(Frechet, EstimatesSayWhatTheyAre) {
     EXPECT_NE(sampled.at_n.estimand, sampled.debiased.estimand);
     EXPECT_NEAR(sampled.debiased.value, sampled.at_n.value - sampled.bias.total(), 1e-12);
 
-    const auto exact = frechet(x, FrechetReference::of_features(y), {.name = "fd", .reference = ReferenceRole::exact});
+    const auto exact =
+        frechet(x, FrechetReference::of_features(y), {.name = "fd", .reference = ReferenceRole::exact});
     EXPECT_EQ(exact.at_n.se, exact.se_exact_reference);
     EXPECT_TRUE(exact.influence_ref.empty());
     EXPECT_EQ(exact.bias.reference, 0);
@@ -188,8 +200,12 @@ TEST(Frechet, EstimatesSayWhatTheyAre) {
     EXPECT_TRUE(std::isnan(statistics.se_sampled_reference));
     EXPECT_GT(statistics.bias.reference, 0);
 
-    EXPECT_TRUE(frechet(skewed_features(128, 8, 18), FrechetReference::of_features(y), {"fd", ReferenceRole::exact}).at_n.warning.empty());
-    EXPECT_NE(frechet(skewed_features(31, 8, 18), FrechetReference::of_features(y)).at_n.warning.find("below 4"), std::string::npos);
+    EXPECT_TRUE(
+        frechet(skewed_features(128, 8, 18), FrechetReference::of_features(y), {"fd", ReferenceRole::exact})
+            .at_n.warning.empty());
+    EXPECT_NE(
+        frechet(skewed_features(31, 8, 18), FrechetReference::of_features(y)).at_n.warning.find("below 4"),
+        std::string::npos);
     // A sample mean of influences is zero, also where directions have no spread at all.
     at::Tensor flat = x.clone();
     flat.select(1, 3).fill_(1);
@@ -200,6 +216,15 @@ TEST(Frechet, EstimatesSayWhatTheyAre) {
         EXPECT_NEAR(sum / 100, 0, 0.02 * std::abs(result.parts.trace1));
         EXPECT_TRUE(std::isfinite(result.debiased.value));
     }
+}
+
+TEST(Frechet, NoSpreadAtAll) {
+    const at::Tensor one = at::ones({5, 3}), two = at::full({4, 3}, 2.0);
+    EXPECT_EQ(frechet_distance(one, two), 3);
+    const auto result = frechet(one, FrechetReference::of_features(two));
+    EXPECT_EQ(result.debiased.value, 3);
+    EXPECT_EQ(result.at_n.se, 0);
+    EXPECT_EQ(result.parts.singular.numel(), 0);
 }
 
 TEST(Frechet, Errors) {

@@ -24,7 +24,8 @@ inline at::Tensor normals(int64_t n, int64_t d, uint64_t stream) {
 inline at::Tensor skewed_features(int64_t n, int64_t d, uint64_t stream) {
     const at::Tensor z = normals(n, d, stream);
     const at::Tensor scale = at::arange(1, d + 1, at::kDouble).pow(-0.5);
-    const at::Tensor mix = at::mm(z * scale, at::eye(d, at::kDouble) + 0.3 * at::ones({d, d}, at::kDouble) / static_cast<double>(d));
+    const at::Tensor mix = at::mm(
+        z * scale, at::eye(d, at::kDouble) + 0.3 * at::ones({d, d}, at::kDouble) / static_cast<double>(d));
     return mix + 0.2 * mix.square();
 }
 

@@ -18,10 +18,12 @@ TEST(Quantise, EveryLevelComesBack) {
 }
 
 TEST(Quantise, RoundsHalfUpAndClamps) {
-    // 127.5 (x + 1) = k + 0.5 exactly for x = (2k + 1) / 255 - 1, which float64 holds well enough around k = 127.
+    // 127.5 (x + 1) = k + 0.5 exactly for x = (2k + 1) / 255 - 1, which float64 holds well enough around k =
+    // 127.
     const at::Tensor x = at::tensor({-5.0, -1.0, 0.0, 0.5, 1.0, 7.0, std::nextafter(0.0, -1.0)}, at::kDouble);
     const at::Tensor half_up = quantise(x), truncated = quantise(x, QuantiseRule::truncate);
-    const int64_t expected_half_up[] = {0, 0, 128, 191, 255, 255, 128}, expected_truncated[] = {0, 0, 127, 191, 255, 255, 127};
+    const int64_t expected_half_up[] = {0, 0, 128, 191, 255, 255, 128},
+                  expected_truncated[] = {0, 0, 127, 191, 255, 255, 127};
     for (int64_t i = 0; i < x.numel(); ++i) {
         EXPECT_EQ(half_up[i].item<int64_t>(), expected_half_up[i]) << i;
         EXPECT_EQ(truncated[i].item<int64_t>(), expected_truncated[i]) << i;
@@ -39,7 +41,8 @@ TEST(Quantise, RoundsHalfUpAndClamps) {
 }
 
 TEST(Quantise, NamesAndErrors) {
-    for (const auto& name : quantise_rule_names()) EXPECT_EQ(quantise_rule_name(parse_quantise_rule(name)), name);
+    for (const auto& name : quantise_rule_names())
+        EXPECT_EQ(quantise_rule_name(parse_quantise_rule(name)), name);
     try {
         parse_quantise_rule("truncated", "--quantise");
         FAIL();
