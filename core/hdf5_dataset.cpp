@@ -83,6 +83,14 @@ H5::DataSpace select_rows(const H5::DataSet& set, const Hdf5Info& info, int64_t 
     return space;
 }
 
+/// The same block in memory. It has the axes of the file: with a flat one, the library maps chunks element by
+/// element.
+H5::DataSpace memory_rows(const Hdf5Info& info, int64_t rows) {
+    std::vector<int64_t> shape = info.shape;
+    shape[0] = rows;
+    return make_space(shape);
+}
+
 H5::DataSpace flat_space(int64_t count) {
     const auto size = static_cast<hsize_t>(count);
     return H5::DataSpace(1, &size);
@@ -169,7 +177,8 @@ void Hdf5File::write_rows(const std::string& dataset, int64_t first, std::span<c
             info.shape[0] = first + rows;
             set.extend(dimensions(info.shape).data());
         }
-        set.write(values.data(), memory_type<T>(), flat_space(count), select_rows(set, info, first, rows));
+        set.write(values.data(), memory_type<T>(), memory_rows(info, rows),
+                  select_rows(set, info, first, rows));
     });
 }
 
@@ -199,7 +208,7 @@ void Hdf5File::read_rows_into(const std::string& dataset, int64_t first, int64_t
         }
         SCHEDBENCH_ASSERT(static_cast<int64_t>(values.size()) == rows * info.row_size());
         if (values.empty()) return;
-        set.read(values.data(), memory_type<T>(), flat_space(rows * info.row_size()),
+        set.read(values.data(), memory_type<T>(), memory_rows(info, rows),
                  select_rows(set, info, first, rows));
     });
 }
