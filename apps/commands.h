@@ -7,8 +7,27 @@
 
 namespace schedbench {
 
+extern const Command kSweepCommand;
+extern const Command kMergeCommand;
+extern const Command kTableCommand;
+extern const Command kShowCommand;
+extern const Command kExportCommand;
+extern const Command kValidateCommand;
 extern const Command kTrainCommand;
+extern const Command kKnotsCommand;
+extern const Command kLearnCommand;
+extern const Command kStatisticsCommand;
+extern const Command kBpdCommand;
+extern const Command kSampleCommand;
+extern const Command kListCommand;
+extern const Command kDoctorCommand;
+extern const Command kVerifyCommand;
+extern const Command kTrainFeaturesCommand;
 
-inline std::vector<const Command*> command_list() { return {&kTrainCommand}; }
+inline std::vector<const Command*> command_list() { return {
+    &kSweepCommand, &kMergeCommand, &kTableCommand, &kShowCommand, &kExportCommand, &kValidateCommand,
+    &kKnotsCommand, &kLearnCommand, &kStatisticsCommand, &kBpdCommand, &kSampleCommand,
+    &kTrainCommand, &kTrainFeaturesCommand, &kVerifyCommand, &kListCommand, &kDoctorCommand,
+}; }
 
 }  // namespace schedbench
