@@ -58,7 +58,7 @@ std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, do
     if (!(spacing > 0) || !std::isfinite(spacing))
         throw Error("number", "spacing must be positive, not " + format_number(spacing), where, "it is in ln sigma; 0.1 is usual");
     if (whole_table && !process.discrete())
-        throw Error("spec", "probes=table needs a model with a noise table, but this one is continuous", where,
+        throw Error("spec", "grid=table needs a model with a noise table, but this one is continuous", where,
                     "use grid=log-sigma");
     std::vector<LocatedLevel> out;
     if (whole_table) {

@@ -47,7 +47,8 @@ struct CostCurve {
     /// Cumulative length [G+1] = sums of sqrt(L), without any floor.
     std::vector<double> length() const;
     /// Standard error of length() [G+1], by the delta method on block means: intervals share their probes, so the
-    /// errors are not independent. NaN with fewer than two blocks.
+    /// errors are not independent. NaN with fewer than two blocks. With more probes than images it says how well the
+    /// length is known for these images, and less than how well for the distribution they come from.
     std::vector<double> length_se() const;
 };
 

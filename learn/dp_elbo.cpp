@@ -36,6 +36,8 @@ LearnedSchedule dp_elbo_schedule(const DenoisingStatistics& statistics, const Sp
     LearnedSchedule out;
     out.spec = completed.print();
     out.process = process.spec().print();
+    if (!process.discrete())
+        for (int t = 0; t <= chain.process.table_size(); ++t) out.grid.push_back(chain.process.sigma(t));
     std::vector<double> cost;
     for (int steps = 1; steps <= max_steps; ++steps) {
         const std::vector<int> path = best.path(steps);

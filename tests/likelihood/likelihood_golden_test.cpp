@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "gaussian_statistics.h"
 #include "golden.h"
 #include "likelihood/path_bound.h"
 #include "models/safetensors.h"
@@ -116,19 +117,7 @@ TEST(GoldenLikelihood, PathsOfGaussianData) {
             const NoiseProcess chain(Spec::parse(process));
             for (const json& target : item["targets"]) {
                 if (!target.contains("variance")) continue;
-                const double c2 = target["variance"];
-                DenoisingStatistics statistics;
-                statistics.decoder = DecoderKind::density;
-                statistics.images = 1;
-                statistics.second_moment = {target["second_moment"].get<double>()};
-                statistics.error.resize(static_cast<size_t>(levels) + 1);
-                statistics.decoder_nats.resize(static_cast<size_t>(levels) + 1);
-                for (int t = 1; t <= levels; ++t) {
-                    const double m = c2 * chain.one_minus_abar(t) / (c2 * chain.abar(t) + chain.one_minus_abar(t));
-                    statistics.betas.push_back(chain.beta(t - 1, t));
-                    statistics.error[static_cast<size_t>(t)].add(m);
-                    statistics.decoder_nats[static_cast<size_t>(t)].add(gaussian_decoder_cost(m, table_decoder_variance(chain, t)));
-                }
+                const DenoisingStatistics statistics = closed_form::gaussian_statistics(chain, target["variance"]);
                 for (const auto& [variance, results] : target["variances"].items()) {
                     for (const json& optimal : results["optimal"]) {
                         if (optimal["path"].is_null()) continue;
