@@ -45,6 +45,7 @@ void LearnedSchedule::write(const std::string& path) const {
                         {"length", curve.length},
                         {"interpolant", interpolant_name(curve.interpolant)}};
     for (const auto& [steps, nodes] : paths) out["paths"][std::to_string(steps)] = nodes;
+    if (!grid.empty()) out["grid"] = grid;
     const std::string temporary = path + ".tmp";
     std::ofstream file(temporary);
     file << out.dump(1) << "\n";
@@ -90,6 +91,7 @@ LearnedSchedule LearnedSchedule::read(const std::string& path) {
                             path);
             out.paths[static_cast<int>(path_nodes.size())] = path_nodes;
         }
+        if (in.contains("grid")) out.grid = in.at("grid").get<std::vector<double>>();
         return out;
     } catch (const nlohmann::json::exception& e) {
         throw Error("file", std::string("is not a learned schedule: ") + e.what(), path,
@@ -116,9 +118,11 @@ std::vector<double> LearnedSchedule::levels(int steps, const std::string& end_ru
                                         std::to_string(paths.rbegin()->first));
     std::vector<double> levels{0};
     for (int64_t t : found->second) {
-        if (t < 1 || t > of_model.table_size())
+        const auto entries = grid.empty() ? static_cast<int64_t>(of_model.table_size())
+                                          : static_cast<int64_t>(grid.size()) - 1;
+        if (t < 1 || t > entries)
             throw Error("number", "entry " + std::to_string(t) + " is not in the table", where);
-        levels.push_back(of_model.sigma(static_cast<int>(t)));
+        levels.push_back(grid.empty() ? of_model.sigma(static_cast<int>(t)) : grid[static_cast<size_t>(t)]);
     }
     std::reverse(levels.begin(), levels.end());
     return levels;

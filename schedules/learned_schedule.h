@@ -1,10 +1,11 @@
 // A schedule that was learned: kept as a JSON file, and read back by the spec learned:file=FILE.
 //
-//     {"format": "schedbench learned schedule", "version": 1, "spec": "score-optimal:...", "process":
-//     "linear:T=1000",
+//     {"format": "schedbench learned schedule", "version": 1, "spec": "score-optimal:...",
+//      "process": "linear:T=1000",
 //      "curve": {"sigma": [..], "length": [..], "interpolant": "pchip-ln-sigma"},     either a curve,
-//      "paths": {"4": [18, 58, 221, 1000], ...},                                      or table entries for
-//      each budget "provenance": {...}}
+//      "paths": {"4": [18, 58, 221, 1000], ...},      or table entries for each budget, and, where the
+//      "grid": [0, 0.002, ..],                        process has no table, the levels of those entries
+//      "provenance": {...}}
 #pragma once
 
 #include <map>
@@ -40,6 +41,7 @@ struct LearnedSchedule {
     std::string process;                        ///< completed spec of the noise process it was learned on
     LearnedCurve curve;                         ///< empty lists if there are paths
     std::map<int, std::vector<int64_t>> paths;  ///< steps -> table entries, rising, t_K = T
+    std::vector<double> grid;  ///< [T+1] levels of the entries, from 0, where the process has no table
     nlohmann::json provenance = nlohmann::json::object();
 
     /// Written through a temporary file and a rename. Error("file").

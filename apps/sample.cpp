@@ -1,0 +1,205 @@
+// schedbench sample: the images of one cell.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "apps/options.h"
+#include "apps/schedule_options.h"
+#include "core/error.h"
+#include "core/hdf5.h"
+#include "core/progress.h"
+#include "data/image_grid.h"
+#include "data/npy.h"
+#include "eval/quantise.h"
+#include "harness/registry.h"
+#include "learn/learner.h"
+#include "samplers/sampler.h"
+
+namespace schedbench {
+namespace {
+
+struct Cell {
+    std::shared_ptr<const Denoiser> model;
+    std::unique_ptr<Sampler> sampler;
+    Schedule schedule;
+    QuantiseRule quantise = QuantiseRule::round_half_up;
+    int64_t count = 0, batch = 0, nfe = 0;
+    uint64_t seed = 0;
+    RuntimeSettings runtime;
+};
+
+struct Samples {
+    at::Tensor x;       ///< [n, shape...] float64; only if asked for
+    at::Tensor pixels;  ///< [n, C, H, W] uint8
+    at::Tensor labels;  ///< [n] int64, or undefined
+};
+
+Cell make_cell(const Options& options) {
+    Cell cell;
+    cell.runtime = options.runtime_settings();
+    cell.count = options.integer("count");
+    cell.batch = options.integer("batch");
+    cell.seed = static_cast<uint64_t>(options.integer("seed", 0));
+    cell.quantise = parse_quantise_rule(options.text("quantise"), "--quantise");
+    cell.model = make_model(Spec::parse(options.text("model"), "--model"));
+    if (options.on("clip")) cell.model = clip_denoiser(cell.model);
+    cell.sampler = make_sampler(Spec::parse(options.text("sampler"), "--sampler"), "--sampler");
+    const Spec spec = Spec::parse(options.text("schedule"), "--schedule");
+    if (is_learner(spec))
+        throw Error("option", "\"" + spec.name + "\" is learned from a model and data", "--schedule",
+                    "use schedbench learn --output FILE.json first, then --schedule learned:file=FILE.json");
+    const bool listed = spec.name == "explicit";
+    if (options.has("steps") == options.has("budget") && !(listed && !options.has("steps")))
+        throw Error("option", "give either --steps N or --budget B", "--steps");
+    int steps = 0;
+    if (options.has("budget")) {
+        if (listed) throw Error("option", "explicit levels have a number of steps of their own", "--budget", "leave it out");
+        const SpecValue* end = spec.find("end");
+        steps = steps_within_budget(*cell.sampler, step_count(options, "budget"), nullptr, "--budget",
+                                    end && end->text == "sigma-min" ? "sigma-min" : "zero");
+    } else if (options.has("steps")) {
+        steps = step_count(options);
+    }
+    cell.schedule = build_schedule(spec, cell.model->process(), schedule_request(options, steps), "--schedule");
+    return cell;
+}
+
+/// Full blocks of consecutive ids, the last one cut afterwards: so an image does not depend on how many others there are.
+Samples sample_all(Cell& cell, bool keep_raw) {
+    const c10::NoGradGuard no_grad;
+    const CountingDenoiser counted(cell.model);
+    std::vector<at::Tensor> x, pixels, labels;
+    Progress progress("sample", cell.count, "images");
+    for (int64_t first = 0; first < cell.count; first += cell.batch) {
+        std::vector<int64_t> ids(static_cast<size_t>(cell.batch));
+        for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
+        const int64_t keep = std::min(cell.batch, cell.count - first);
+        const at::Tensor block_label = cell.model->classes() > 0 ? block_labels(cell.seed, ids, cell.model->classes()) : at::Tensor();
+        const at::Tensor block = cell.sampler->sample(counted, cell.schedule, PhiloxNoise(cell.seed, ids, cell.model->shape()), block_label);
+        if (first == 0) cell.nfe = counted.calls();
+        const at::Tensor kept = block.narrow(0, 0, keep).contiguous();
+        if (keep_raw) x.push_back(kept);
+        pixels.push_back(quantise(kept, cell.quantise));
+        if (block_label.defined()) labels.push_back(block_label.narrow(0, 0, keep));
+        progress.update(first + keep);
+    }
+    Samples out{x.empty() ? at::Tensor() : at::cat(x), at::cat(pixels), labels.empty() ? at::Tensor() : at::cat(labels)};
+    if (out.pixels.dim() == 2) out.pixels = out.pixels.reshape({cell.count, 1, 1, out.pixels.size(1)});  // vectors
+    out.pixels = out.pixels.contiguous();
+    return out;
+}
+
+template <class T>
+std::span<const T> values_of(const at::Tensor& tensor) {
+    return {tensor.const_data_ptr<T>(), static_cast<size_t>(tensor.numel())};
+}
+
+void write_npy_pixels(const std::string& path, const at::Tensor& pixels) {
+    const at::Tensor nhwc = pixels.permute({0, 2, 3, 1}).contiguous();
+    const auto values = values_of<uint8_t>(nhwc);
+    write_npy(path, {nhwc.sizes().vec(), std::vector<uint8_t>(values.begin(), values.end())});
+}
+
+void write_npy_raw(const std::string& path, const at::Tensor& x) {
+    const auto values = values_of<double>(x);
+    write_npy(path, {x.sizes().vec(), std::vector<double>(values.begin(), values.end())});
+}
+
+void write_hdf5(const std::string& path, const Cell& cell, const Samples& samples) {
+    const std::string temporary = path + ".part";
+    Hdf5File file = Hdf5File::create(temporary, true);
+    file.write<uint8_t>("/images", samples.pixels.sizes().vec(), values_of<uint8_t>(samples.pixels));
+    file.set_attribute("/images", "axes", "sample,channel,height,width");
+    file.set_attribute("/images", "units", "1");
+    if (samples.labels.defined()) {
+        const at::Tensor labels = samples.labels.contiguous();
+        file.write<int64_t>("/labels", {labels.numel()}, values_of<int64_t>(labels));
+    }
+    file.write<double>("/levels", {static_cast<int64_t>(cell.schedule.effective.size())}, std::span<const double>(cell.schedule.effective));
+    file.set_attribute("/", "software", "schedbench " SCHEDBENCH_VERSION);
+    file.set_attribute("/", "model", cell.model->spec());
+    file.set_attribute("/", "schedule", cell.schedule.spec);
+    file.set_attribute("/", "schedule_hash", cell.schedule.hash());
+    file.set_attribute("/", "sampler", cell.sampler->spec().print());
+    file.set_attribute("/", "quantise", quantise_rule_name(cell.quantise));
+    file.set_attribute("/", "stack", stack_identity(cell.runtime));
+    file.set_attribute("/", "command", command_line());
+    file.set_attribute("/", "seed", static_cast<int64_t>(cell.seed));
+    file.set_attribute("/", "batch", cell.batch);
+    file.set_attribute("/", "steps", static_cast<int64_t>(cell.schedule.steps()));
+    file.set_attribute("/", "nfe", cell.nfe);
+    file.close();
+    replace_file(temporary, path);
+}
+
+/// Says what is wrong with the output before hours of sampling.
+std::string checked_output(const Options& options, const Cell& cell) {
+    const std::string path = options.text("output"), kind = std::filesystem::path(path).extension().string();
+    if (kind != ".png" && kind != ".npy" && kind != ".h5")
+        throw Error("option", "\"" + path + "\" should end in .png (a grid), .npy (uint8, NHWC) or .h5", "--output");
+    if (options.on("raw") && kind != ".npy") throw Error("option", "writes .npy files only", "--raw");
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder)) throw Error("file", "the folder does not exist", folder.string(), "make it first");
+    const std::vector<int64_t> shape = cell.model->shape();
+    if (kind == ".png" && (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3)))
+        throw Error("option", "a grid needs images with 1 or 3 channels, which this model does not make", "--output", "use .npy or .h5");
+    return kind;
+}
+
+int run(const std::vector<std::string>& arguments) {
+    Options options(kSampleCommand);
+    options.value("model", "", "the model (schedbench list models)")
+        .value("schedule", "edm", "the schedule (schedbench list schedules)")
+        .value("sampler", "heun", "the sampler (schedbench list samplers)")
+        .value("steps", "", "number of steps N")
+        .value("budget", "", "or the most network evaluations a sample")
+        .value("count", "64", "number of samples")
+        .value("batch", "64", "samples a block (part of their identity)")
+        .value("seed", "0", "seed of all noise")
+        .flag("clip", "clip x0hat to [-1, 1]")
+        .value("quantise", "round-half-up", "rule from [-1, 1] to bytes")
+        .flag("raw", "for .npy: the values themselves as float64 [n, shape...], not bytes")
+        .value("columns", "0", "columns of a grid; 0: about as wide as high")
+        .value("output", "", "file to write: .png (a grid), .npy (uint8, NHWC) or .h5");
+    add_schedule_options(options);
+    options.runtime().json();
+    if (!options.parse(arguments)) return 0;
+    Cell cell = make_cell(options);
+    const std::string path = options.text("output"), kind = checked_output(options, cell);
+    const auto start = std::chrono::steady_clock::now();
+    const Samples samples = sample_all(cell, options.on("raw"));
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const at::Tensor& p = samples.pixels;
+    if (kind == ".png") write_image_grid(path, values_of<uint8_t>(p), {p.size(0), p.size(1), p.size(2), p.size(3)}, options.integer("columns", 0));
+    else if (kind == ".h5") write_hdf5(path, cell, samples);
+    else if (options.on("raw")) write_npy_raw(path, samples.x.contiguous());
+    else write_npy_pixels(path, p);
+    if (options.on("json")) {
+        std::cout << nlohmann::json{{"output", path}, {"count", cell.count}, {"steps", cell.schedule.steps()}, {"nfe", cell.nfe}, {"schedule", cell.schedule.spec},
+                                    {"schedule_hash", cell.schedule.hash()}, {"sampler", cell.sampler->spec().print()}, {"model", cell.model->spec()},
+                                    {"seed", cell.seed}, {"batch", cell.batch}, {"seconds", seconds}}
+                         .dump()
+                  << "\n";
+    } else {
+        std::cout << "wrote " << path << ": " << cell.count << " samples, " << cell.schedule.steps() << " steps, " << cell.nfe << " network evaluations each, "
+                  << format_duration(seconds) << "\n";
+    }
+    return 0;
+}
+
+}  // namespace
+
+const Command kSampleCommand = {
+    "sample", "images from one cell: PNG grid, NPY or HDF5", "schedbench sample --model MODEL --schedule SPEC --sampler SPEC --steps N --output FILE [options]",
+    "  schedbench sample --model exact:gaussian,c=0.5,dim=2 --schedule edm --sampler heun --steps 10 --count 100 --output x.npy --raw\n"
+    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --budget 35 --count 64 --output grid.png\n"
+    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --schedule learned:file=so.json --sampler euler \\\n"
+    "      --steps 18 --count 1000 --output images.h5\n",
+    run};
+
+}  // namespace schedbench
