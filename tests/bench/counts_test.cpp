@@ -1,0 +1,194 @@
+// Work, counted: network evaluations, noise draws, parameters, multiply-accumulates, copies, bytes. Counts have no
+// noise, so a change of any of them is a decision. bench/baseline.json holds them:
+//
+//     "exact"   must be equal
+//     "at_most" must not be exceeded (they may differ with the version of a library)
+//
+// SCHEDBENCH_WRITE_BASELINE=1 writes the exact counts of now into the file, and the difference shows in the commit;
+// the others are set by hand.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "bench/networks.h"
+#include "bench/operator_counter.h"
+#include "core/hash.h"
+#include "core/noise.h"
+#include "models/exact.h"
+#include "samplers/sampler.h"
+#include "schedules/schedule.h"
+#include "store/work_file.h"
+
+namespace schedbench {
+namespace {
+
+using nlohmann::json;
+
+const std::string kBaseline = std::string(SCHEDBENCH_SOURCE_DIR) + "/bench/baseline.json";
+
+json read_baseline() {
+    std::ifstream in(kBaseline);
+    return json::parse(in);
+}
+
+/// Compares a section leaf by leaf, so that the message names what moved.
+void compare(const std::string& kind, const std::string& section, const json& counted) {
+    if (kind == "exact" && std::getenv("SCHEDBENCH_WRITE_BASELINE")) {
+        json baseline = read_baseline();
+        baseline[kind][section] = counted;
+        std::ofstream(kBaseline) << baseline.dump(2) << "\n";
+        return;
+    }
+    const json baseline = read_baseline();
+    ASSERT_TRUE(baseline.contains(kind) && baseline[kind].contains(section)) << kBaseline << " has no " << kind << "." << section;
+    const json expected = baseline[kind][section].flatten(), found = counted.flatten();
+    for (const auto& [key, value] : expected.items()) {
+        ASSERT_TRUE(found.contains(key)) << section << key << " is no longer counted";
+        if (kind == "exact")
+            EXPECT_EQ(found[key], value) << section << key;
+        else
+            EXPECT_LE(found[key].get<double>(), value.get<double>()) << section << key;
+    }
+    for (const auto& [key, value] : found.items())
+        if (!expected.contains(key)) std::printf("counts: %s%s = %s is not in the baseline\n", section.c_str(), key.c_str(), value.dump().c_str());
+}
+
+/// Noise that counts its draws.
+class CountingNoise final : public BlockNoise {
+  public:
+    explicit CountingNoise(const BlockNoise& inner) : inner_(inner) {}
+    at::Tensor latent() const override { return ++latents, inner_.latent(); }
+    at::Tensor step(uint32_t draw) const override { return ++steps, inner_.step(draw); }
+    mutable int64_t latents = 0, steps = 0;
+
+  private:
+    const BlockNoise& inner_;
+};
+
+TEST(Counts, EvaluationsAndNoiseOfEverySampler) {
+    const auto target = make_exact(Spec::parse("exact:gaussian,c=0.5,dim=6"));
+    json counted;
+    for (const SpecEntry& entry : sampler_entries()) {
+        const auto sampler = make_sampler(Spec::parse(entry.name));
+        for (const char* end : {"zero", "sigma-min"})
+            for (int steps : {1, 2, 10, 18}) {
+                const CountingDenoiser denoiser(target);
+                const Schedule schedule = build_schedule(Spec::parse(std::string("edm:end=") + end), target->process(), {steps});
+                const PhiloxNoise philox(0, {0, 1}, target->shape());
+                const CountingNoise noise(philox);
+                sampler->sample(denoiser, schedule, noise);
+                json& row = counted[entry.name][end][std::to_string(steps)];
+                row["nfe"] = denoiser.calls();
+                row["latent_draws"] = noise.latents;
+                row["step_draws"] = noise.steps;
+                // Philox blocks of four elements: two samples of six elements take two blocks each, every draw.
+                row["noise_blocks"] = (noise.latents + noise.steps) * 2 * 2;
+            }
+        for (int budget : {5, 10, 20, 35}) {
+            int nfe = 0;
+            const int steps = steps_within_budget(*sampler, budget, &nfe, "test");
+            counted[entry.name]["budget"][std::to_string(budget)] = {{"steps", steps}, {"nfe", nfe}};
+            EXPECT_LE(nfe, budget);
+        }
+    }
+    compare("exact", "samplers", counted);
+}
+
+TEST(Counts, ParametersAndMultiplyAccumulates) {
+    json counted;
+    const std::map<std::string, UNetConfig> configs = {{"quickstart", bench::quickstart_config()},
+                                                       {"wide", bench::wide_config()},
+                                                       {"improved-diffusion", bench::improved_diffusion_config()}};
+    for (const auto& [name, config] : configs) {
+        const UNet net(config);
+        counted[name] = {{"parameters", net.parameter_count()}, {"macs", net.macs(32, 32)}, {"tensors", net.parameter_shapes().size()}};
+    }
+    compare("exact", "networks", counted);
+    EXPECT_NEAR(counted["improved-diffusion"]["parameters"].get<double>(), 52.5e6, 0.05e6);  // their table
+}
+
+TEST(Counts, CopiesAndReorderingInOneEvaluation) {
+    c10::NoGradGuard no_grad;
+    const auto network = bench::quickstart_network();
+    json counted;
+    for (bool channels_last : {false, true}) {
+        at::Tensor x = at::ones({4, 1, 32, 32}, at::kDouble);
+        if (channels_last) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+        const LocatedLevel level = network->process().locate(1.0);
+        denoise_at(*network, x, level);
+        const bench::OperatorCounter operators;
+        denoise_at(*network, x, level);
+        EXPECT_GT(operators.calls("aten::convolution"), 10);
+        counted[channels_last ? "channels-last" : "contiguous"] = {
+            {"copies", operators.calls("aten::copy_")}, {"reordered_convolutions", operators.reordered_convolutions()}};
+    }
+    compare("at_most", "evaluation", counted);
+}
+
+// The contract of core/noise.h: equal bits on every machine and compiler.
+TEST(Counts, BitsOfTheNoise) {
+    std::string bytes;
+    for (uint32_t draw = 0; draw < 8; ++draw) {
+        std::vector<float> row(40000 + draw);
+        fill_normals({20240229, NoisePurpose::latent}, uint64_t{1} << (6 * draw), draw, row);
+        const size_t at = bytes.size();
+        bytes.resize(at + row.size() * sizeof(float));
+        std::memcpy(bytes.data() + at, row.data(), row.size() * sizeof(float));
+    }
+    compare("exact", "noise", {{"normals", bytes.size() / sizeof(float)}, {"sha256", sha256(bytes)}});
+}
+
+/// Bytes that this process has handed to write() so far; 0 where the system does not say.
+int64_t bytes_written() {
+    std::ifstream io("/proc/self/io");
+    std::string key;
+    int64_t value = 0;
+    while (io >> key >> value)
+        if (key == "wchar:") return value;
+    return 0;
+}
+
+TEST(Counts, BytesOfAWorkFile) {
+    const auto path = std::filesystem::temp_directory_path() / ("schedbench_counts_" + std::to_string(::getpid()) + ".h5");
+    WorkLayout layout;
+    layout.identity = "cell";
+    layout.capacity = 1024;
+    layout.image_shape = {3, 32, 32};
+    layout.feature_dim = 128;
+    layout.extractor = "extractor";
+    int64_t payload = 0, written = 0;
+    {
+        WorkFile work = WorkFile::open_or_create(path.string(), layout);
+        const int64_t before = bytes_written();
+        for (int64_t first = 0; first < layout.capacity; first += layout.block_rows) {
+            std::vector<int64_t> ids(static_cast<size_t>(layout.block_rows));
+            std::iota(ids.begin(), ids.end(), first);
+            const std::vector<uint8_t> images(ids.size() * static_cast<size_t>(layout.image_size()), 7);
+            const std::vector<float> features(ids.size() * 128, 0.5f);
+            work.append({ids, images, features, {}, 10, 1.0, 0.9});
+            payload += static_cast<int64_t>(images.size() + features.size() * sizeof(float) + ids.size() * sizeof(int64_t));
+        }
+        written = bytes_written() - before;
+        EXPECT_EQ(work.rows(), layout.capacity);
+        work.close();
+    }
+    const auto file = static_cast<double>(std::filesystem::file_size(path));
+    std::filesystem::remove(path);
+    std::printf("counts: work file %.4f, written %.4f bytes a byte of payload\n", file / static_cast<double>(payload),
+                static_cast<double>(written) / static_cast<double>(payload));
+    EXPECT_GE(file, static_cast<double>(payload));
+    compare("exact", "work_file", {{"payload_bytes", payload}, {"rows", layout.capacity}});
+    compare("at_most", "work_file", {{"file_per_payload", file / static_cast<double>(payload)},
+                                     {"written_per_payload", static_cast<double>(written) / static_cast<double>(payload)}});
+}
+
+}  // namespace
+}  // namespace schedbench
