@@ -54,7 +54,7 @@ void begin_call() {
 
 void fail(const std::string& where, const std::string& action, std::string detail, std::string hint) {
     std::replace(detail.begin(), detail.end(), '\n', ' ');
-    if (hint.empty() && detail.find("lock") != std::string::npos) {
+    if (hint.empty() && detail.find("to lock file") != std::string::npos) {
         hint =
             "another process has the file open for writing or reading: wait for it; on a file system without "
             "locks set HDF5_USE_FILE_LOCKING=FALSE";
@@ -268,11 +268,19 @@ void replace_attribute(const H5::H5File& file, const std::string& where, const s
 
 void Hdf5File::set_attribute(const std::string& object, const std::string& name, const std::string& value) {
     check_text(where(object) + "@" + name, value);
-    replace_attribute(handle(), where(object) + "@" + name, object, name, text_type(),
-                      [&](const H5::Attribute& attribute) {
-                          const char* pointer = value.c_str();
-                          attribute.write(text_type(), static_cast<const void*>(&pointer));
-                      });
+    const std::string place = where(object) + "@" + name;
+    if (value.size() > kLongText) {
+        replace_attribute(handle(), place, object, name, long_text_type(),
+                          [&](const H5::Attribute& attribute) {
+                              const char* pointer = value.c_str();
+                              attribute.write(long_text_type(), static_cast<const void*>(&pointer));
+                          });
+        return;
+    }
+    const H5::StrType type = text_type(value.size());
+    replace_attribute(handle(), place, object, name, type, [&](const H5::Attribute& attribute) {
+        attribute.write(type, static_cast<const void*>(value.c_str()));
+    });
 }
 
 void Hdf5File::set_attribute(const std::string& object, const std::string& name, const char* value) {

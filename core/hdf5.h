@@ -67,7 +67,7 @@ class Hdf5File {
     /// Copies a group or data set, with all below it, from another open file.
     void copy_from(const Hdf5File& source, const std::string& from, const std::string& to);
 
-    // Attributes of a group or data set. Setting one that exists replaces it. Texts are UTF-8 of variable length.
+    // Attributes of a group or data set. Setting one that exists replaces it. Texts are UTF-8.
     void set_attribute(const std::string& object, const std::string& name, const std::string& value);
     void set_attribute(const std::string& object, const std::string& name, const char* value);
     void set_attribute(const std::string& object, const std::string& name, int64_t value);

@@ -1,6 +1,7 @@
 // Data sets of hdf5.h.
 #include <H5Cpp.h>
 
+#include <algorithm>
 #include <span>
 
 #include "core/hdf5.h"
@@ -61,14 +62,17 @@ Hdf5Info describe(const H5::DataSet& set, const std::string& where) {
 
 /// Asks for memory only if the file can hold that much: a damaged extent must not take the machine down.
 template <class T>
-void check_readable(const H5::DataSet& set, const Hdf5Info& info, const std::string& where) {
+void check_readable(const H5::DataSet& set, hsize_t file_size, const Hdf5Info& info,
+                    const std::string& where) {
     if (!widens(info.type, own_type<T>())) {
         fail(where, "cannot read the data set",
              std::string("it holds ") + hdf5_type_name(info.type) + ", expected " +
                  hdf5_type_name(own_type<T>()));
     }
+    // 2000 is more than any compression of the standard filters.
     const double bytes = static_cast<double>(info.count()) * sizeof(T);
-    if (bytes > 1e9 && bytes > 2000.0 * static_cast<double>(set.getStorageSize())) {
+    const auto stored = static_cast<double>(std::min<hsize_t>(set.getStorageSize(), file_size));
+    if (bytes > 1e8 && bytes > 2000.0 * stored) {
         fail(where, "cannot read the data set", "its extents are damaged (much larger than what is stored)");
     }
 }
@@ -89,11 +93,6 @@ H5::DataSpace memory_rows(const Hdf5Info& info, int64_t rows) {
     std::vector<int64_t> shape = info.shape;
     shape[0] = rows;
     return make_space(shape);
-}
-
-H5::DataSpace flat_space(int64_t count) {
-    const auto size = static_cast<hsize_t>(count);
-    return H5::DataSpace(1, &size);
 }
 
 }  // namespace
@@ -187,7 +186,7 @@ std::vector<T> Hdf5File::read(const std::string& dataset) const {
     return checked(where(dataset), "cannot read the data set", [&] {
         const H5::DataSet set = handle().openDataSet(dataset);
         const Hdf5Info info = describe(set, where(dataset));
-        check_readable<T>(set, info, where(dataset));
+        check_readable<T>(set, handle().getFileSize(), info, where(dataset));
         std::vector<T> values(static_cast<size_t>(info.count()));
         if (!values.empty()) set.read(values.data(), memory_type<T>());
         return values;
@@ -200,7 +199,7 @@ void Hdf5File::read_rows_into(const std::string& dataset, int64_t first, int64_t
     checked(where(dataset), "cannot read rows", [&] {
         const H5::DataSet set = handle().openDataSet(dataset);
         const Hdf5Info info = describe(set, where(dataset));
-        check_readable<T>(set, info, where(dataset));
+        check_readable<T>(set, handle().getFileSize(), info, where(dataset));
         if (info.shape.empty() || first < 0 || rows < 0 || first + rows > info.shape[0]) {
             fail(where(dataset), "cannot read rows",
                  "rows " + std::to_string(first) + " to " + std::to_string(first + rows) +
@@ -227,23 +226,26 @@ void Hdf5File::write_text(const std::string& dataset, const std::string& value) 
     check_text(where(dataset), value);
     make_parents(dataset);
     checked(where(dataset), "cannot write the text", [&] {
-        const H5::DataSet set = handle().createDataSet(dataset, text_type(), H5::DataSpace(H5S_SCALAR));
-        const char* pointer = value.c_str();
-        set.write(static_cast<const void*>(&pointer), text_type());
+        const H5::StrType type = text_type(value.size());
+        const H5::DataSet set = handle().createDataSet(dataset, type, H5::DataSpace(H5S_SCALAR));
+        set.write(static_cast<const void*>(value.c_str()), type);
     });
 }
 
 void Hdf5File::write_texts(const std::string& dataset, const std::vector<std::string>& values) {
-    std::vector<const char*> pointers;
+    size_t longest = 1;
     for (const std::string& value : values) {
         check_text(where(dataset), value);
-        pointers.push_back(value.c_str());
+        longest = std::max(longest, value.size());
     }
+    std::string cells(longest * values.size(), '\0');
+    for (size_t i = 0; i < values.size(); ++i) values[i].copy(cells.data() + i * longest, values[i].size());
     make_parents(dataset);
     checked(where(dataset), "cannot write the texts", [&] {
+        const H5::StrType type = text_type(longest);
         const H5::DataSet set =
-            handle().createDataSet(dataset, text_type(), flat_space(static_cast<int64_t>(values.size())));
-        if (!pointers.empty()) set.write(static_cast<const void*>(pointers.data()), text_type());
+            handle().createDataSet(dataset, type, make_space({static_cast<int64_t>(values.size())}));
+        if (!values.empty()) set.write(static_cast<const void*>(cells.data()), type);
     });
 }
 
@@ -255,7 +257,9 @@ std::vector<std::string> Hdf5File::read_texts(const std::string& dataset) const 
             fail(where(dataset), "cannot read the texts",
                  std::string("it holds ") + hdf5_type_name(info.type) + ", expected text");
         }
-        if (static_cast<double>(info.count()) * 16 > 1e6 + 16.0 * static_cast<double>(set.getStorageSize())) {
+        const auto size = static_cast<double>(set.getDataType().getSize());
+        if (static_cast<double>(info.count()) * size >
+            1e6 + 2000.0 * static_cast<double>(handle().getFileSize())) {
             fail(where(dataset), "cannot read the texts",
                  "its extents are damaged (much larger than what is stored)");
         }

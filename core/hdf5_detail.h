@@ -4,6 +4,7 @@
 
 #include <H5Cpp.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -82,7 +83,19 @@ inline Hdf5Type classify(const H5::DataType& type) {
     }
 }
 
-inline H5::StrType text_type() {
+/// Fixed length: the heap in which texts of variable length lie is not checked when it is read, and damage
+/// there takes the process down (HDF5 1.10.8). No text is too long for a data set; an attribute ends at 64
+/// KB, so a long one must be of variable length after all.
+constexpr size_t kLongText = 32000;
+
+inline H5::StrType text_type(size_t length) {
+    H5::StrType type(H5::PredType::C_S1, std::max<size_t>(length, 1));
+    type.setCset(H5T_CSET_UTF8);
+    type.setStrpad(H5T_STR_NULLPAD);
+    return type;
+}
+
+inline H5::StrType long_text_type() {
     H5::StrType type(H5::PredType::C_S1, H5T_VARIABLE);
     type.setCset(H5T_CSET_UTF8);
     return type;

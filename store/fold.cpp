@@ -62,10 +62,6 @@ void append(std::vector<T>& to, std::span<const T> values) {
     to.insert(to.end(), values.begin(), values.end());
 }
 
-bool locked(const Error& e) {
-    return e.hint().find("HDF5_USE_FILE_LOCKING") != std::string::npos;
-}
-
 /// Parts that a process left between its commit and their removal.
 void remove_stored_parts(const std::vector<std::string>& parts, int64_t stored) {
     for (const std::string& path : parts) {
@@ -86,7 +82,7 @@ bool parts_have_features(const std::vector<std::string>& parts) {
         try {
             return WorkFile::open(path).layout().feature_dim > 0;
         } catch (const Error& e) {
-            if (!locked(e)) throw;
+            if (!is_locked(e)) throw;
         }
     }
     return false;
@@ -123,7 +119,7 @@ std::vector<int64_t> finished_ids(const std::vector<std::string>& parts) {
         } catch (const Error& e) {
             // A rank that is still writing folds later itself, a rank that is gone has released its lock;
             // only that may be passed over.
-            if (!locked(e)) throw;
+            if (!is_locked(e)) throw;
         }
     }
     return {ids.begin(), ids.end()};

@@ -64,7 +64,7 @@ std::vector<std::string> RunFile::ids(const std::string& collection) const {
 }
 
 bool RunFile::has(const std::string& collection, const std::string& id) const {
-    return file_.exists("/" + collection + "/" + id);
+    return !id.empty() && id.find('/') == std::string::npos && file_.exists("/" + collection + "/" + id);
 }
 
 std::string RunFile::group(const std::string& collection, const std::string& id) const {

@@ -1,7 +1,9 @@
 #include "store/work_file.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <unordered_set>
 
 #include "core/error.h"
@@ -35,7 +37,24 @@ void write_one(Hdf5File& file, const std::string& dataset, int64_t row, T value)
     file.write_rows<T>(dataset, row, std::span<const T>(&value, 1));
 }
 
+/// A rank that looks whether a cell is complete holds the files of the others for a moment: they wait for it.
+Hdf5File open_when_free(const std::string& path) {
+    constexpr int kTries = 600;
+    for (int i = 0;; ++i) {
+        try {
+            return Hdf5File::open_for_writing(path);
+        } catch (const Error& e) {
+            if (!is_locked(e) || i == kTries) throw;
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+    }
+}
+
 }  // namespace
+
+bool is_locked(const Error& e) {
+    return e.hint().find("HDF5_USE_FILE_LOCKING") != std::string::npos;
+}
 
 int64_t WorkLayout::image_size() const {
     int64_t size = image_shape.empty() ? 0 : 1;
@@ -91,7 +110,7 @@ WorkFile WorkFile::open_or_create(const std::string& path, const WorkLayout& lay
         make(part, layout);
         replace_file(part, path);
     }
-    WorkFile work(Hdf5File::open_for_writing(path));
+    WorkFile work(open_when_free(path));
     work.read_layout();
     const WorkLayout& found = work.layout_;
     const auto refuse = [&](const std::string& what, const std::string& has, const std::string& expected) {
@@ -139,7 +158,7 @@ void WorkFile::grow(int64_t capacity) {
     copy.close();
     file_.close();
     replace_file(part, target);
-    file_ = Hdf5File::open_for_writing(target);
+    file_ = open_when_free(target);
     layout_.capacity = capacity;
 }
 

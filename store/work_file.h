@@ -11,9 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/hdf5.h"
 
 namespace schedbench {
+
+/// An error that says that another process has the file.
+bool is_locked(const Error& e);
 
 /// What a work file holds. Two layouts agree if all but `capacity` and `block_rows` are equal.
 struct WorkLayout {
@@ -49,7 +53,7 @@ class WorkFile {
     static std::string path_of(const std::string& run_path, const std::string& cell, int64_t rank);
 
     /// Opens the rank's file to go on with it, or makes it. Error("store") if it belongs to another identity, or holds
-    /// other things than the layout says. A larger capacity is made room for.
+    /// other things than the layout says; if another process has it for more than 30 s. A larger capacity is made room for.
     static WorkFile open_or_create(const std::string& path, const WorkLayout& layout);
     /// Read only, for folding. Error("store") if a flagged block is damaged, or a rank is still writing.
     static WorkFile open(const std::string& path);

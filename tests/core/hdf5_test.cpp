@@ -63,6 +63,7 @@ TEST_F(Hdf5, EverythingReadsBack) {
         file.write_texts("/texts", texts);
         file.write_texts("/no_texts", {});
         file.set_attribute("/", "seed", std::numeric_limits<int64_t>::min());
+        file.set_attribute("/a", "long", texts[3]);
         file.set_attribute("/a", "text", texts[3]);
         file.set_attribute("/a", "text", "short");
         file.set_attribute("/a/reals", "units", "");
@@ -89,6 +90,7 @@ TEST_F(Hdf5, EverythingReadsBack) {
     EXPECT_TRUE(file.read_texts("/no_texts").empty());
     EXPECT_EQ(file.integer_attribute("/", "seed"), std::numeric_limits<int64_t>::min());
     EXPECT_EQ(file.text_attribute("/a", "text"), "short");
+    EXPECT_EQ(file.text_attribute("/a", "long"), texts[3]);
     EXPECT_EQ(file.text_attribute("/a/reals", "units"), "");
     EXPECT_TRUE(std::isnan(file.real_attribute("/a/reals", "value")));
     EXPECT_EQ(file.attribute_names("/a/reals"), (std::vector<std::string>{"units", "value"}));
@@ -161,7 +163,7 @@ TEST_F(Hdf5, DamagedFilesAreErrors) {
     std::filesystem::resize_file(path_, std::filesystem::file_size(path_) / 2);
     const auto truncated = error_of([&] { Hdf5File::open(path_); });
     EXPECT_NE(truncated.message().find("truncated"), std::string::npos);
-    EXPECT_FALSE(truncated.hint().empty());
+    EXPECT_NE(truncated.hint().find("incomplete"), std::string::npos) << truncated.what();
     std::ofstream(path_) << "PNG or whatever";
     EXPECT_NE(error_of([&] { Hdf5File::open(path_); }).message().find("not an HDF5 file"), std::string::npos);
     std::ofstream(path_, std::ios::trunc).flush();

@@ -31,15 +31,20 @@ void make_part(const std::string& run, int64_t rank, int64_t world, int64_t n, i
 
 FoldResult fold(const std::string& run, const std::vector<std::string>& parts, int64_t n) {
     const RunLock lock(run);
-    return fold_cell(lock, make_header(), make_skeleton(), parts, n, [](CellRecord& cell) {
-        double sum = 0;  // any sum in sample order
-        for (const float value : cell.features) sum += static_cast<double>(value);
-        MetricRecord metric;
-        metric.estimate = {"sum", sum, 0, cell.count(), "sum of features", "none", ""};
-        metric.identity = "sum" + std::to_string(cell.count());
-        cell.metrics["sum"] = metric;
-        cell.timing = {};  // ranks and seconds differ between runs, all else must not
-    });
+    return fold_cell(
+        lock, make_header(), make_skeleton(), parts, n,
+        [](CellRecord& cell) {
+            double sum = 0;  // any sum in sample order
+            for (const float value : cell.features) sum += static_cast<double>(value);
+            MetricRecord metric;
+            metric.estimate = {"sum", sum, 0, cell.count(), "sum of features", "none", ""};
+            metric.identity = "sum" + std::to_string(cell.count());
+            cell.metrics["sum"] = metric;
+            cell.timing = {};  // ranks and seconds differ between runs, all else must not
+        },
+        [](RunEdit& edit) {
+            edit.put(ExtractorRecord{"extractor0", "small:file=a", "ff00", "round", 5});
+        });
 }
 
 std::string stored_hash(const std::string& run) {

@@ -213,12 +213,12 @@ TEST_F(StoreTest, AReaderKeepsItsFileWhileTheRunIsChanged) {
 // An edit that is killed at any time leaves the run as it was, and the next edit works.
 TEST_F(StoreTest, KilledEditsLeaveTheRunWhole) {
     make_run(run_, 12);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 12; ++i) {
         const pid_t child = ::fork();
         if (child == 0) {
             for (int64_t n = 13;; ++n) make_run(run_, n);
         }
-        ::usleep(static_cast<useconds_t>(2000 + 1700 * i));
+        ::usleep(static_cast<useconds_t>(2000 + 2900 * i));
         ::kill(child, SIGKILL);
         ::waitpid(child, nullptr, 0);
         ASSERT_TRUE(validate_run(run_).empty());

@@ -55,10 +55,10 @@ TEST_F(StoreTest, BlocksReadBack) {
 // uninterrupted one.
 TEST_F(StoreTest, KilledWritersLoseOneBlockAtMost) {
     const std::string path = WorkFile::path_of(run_, "cell0", 0);
-    const WorkLayout layout = make_layout(20000, 16);
+    const WorkLayout layout = make_layout(4000, 16);
     std::mt19937 random(7);
     int64_t most_rows = 0, kills = 0;
-    for (int repetition = 0; repetition < 60; ++repetition) {
+    for (int repetition = 0; repetition < 25; ++repetition) {
         std::filesystem::remove(path);
         int64_t rows = 0;
         for (int resume = 0; resume < 2; ++resume, ++kills) {
@@ -75,7 +75,7 @@ TEST_F(StoreTest, KilledWritersLoseOneBlockAtMost) {
                 ::_exit(0);
             }
             ::close(progress[1]);
-            ::usleep(static_cast<useconds_t>(1000 + random() % 30000));
+            ::usleep(static_cast<useconds_t>(1000 + random() % 40000));
             ::kill(child, SIGKILL);
             ::waitpid(child, nullptr, 0);
             int64_t acknowledged = rows;
