@@ -34,7 +34,7 @@ void Learning::measured(const std::string& id, const std::function<bool()>& find
     if (find()) return;
     // One rank measures; the others wait here and then find what it wrote.
     std::filesystem::create_directories(work_folder(run_path_));
-    const RunLock lock(work_folder(run_path_) + "/" + id + ".h5");
+    const RunLock lock(work_folder(run_path_) + "/measuring-" + id + ".h5");
     if (!find()) measure();
 }
 

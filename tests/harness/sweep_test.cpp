@@ -1,0 +1,236 @@
+// The program end to end through its command line: real files, real processes, real kills.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "store/run_file.h"
+#include "store/validate.h"
+
+namespace schedbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// An exact denoiser for images whose samples are noise around mid-gray, real images as reference, exact features: every
+// station of the way but a network, in about a second a run. Learned schedules of both kinds are in it.
+const char* const kSuite =
+    "name = tiny\n"
+    "model = exact:gaussian,c=0.3,shape=[1,32,32],process={linear:T=40}\n"
+    "schedule = edm\nschedule = even\n"
+    "schedule = score-optimal:probes=32,batch=16,spacing=0.5\nschedule = dp-elbo\n"
+    "sampler = ddim:eta=0.5\nsampler = heun\n"
+    "budget = 5\nbudget = 7\n"
+    "images = 150\nbatch = 16\n"
+    "reference = fashion-mnist\nreference-images = 600\nheldout = fashion-mnist:split=test\n"
+    "extractor = pixels\n"
+    "bpd-stride = even\nbpd-stride = dp\nbpd-variance = posterior\nbpd-steps = 4\nstatistics-images = 8\n";
+
+class SweepTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (!fs::exists("/usr/share/datasets/fashion-mnist")) GTEST_SKIP() << "the Fashion-MNIST package is not installed";
+        const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+        folder_ = fs::temp_directory_path() / ("schedbench-sweep-" + std::to_string(getpid()) + "-" + info->name());
+        fs::remove_all(folder_);
+        fs::create_directories(folder_);
+        suite_ = write("tiny.suite", kSuite);
+    }
+    void TearDown() override {
+        std::error_code ignored;
+        if (!HasFailure() && !folder_.empty()) fs::remove_all(folder_, ignored);
+    }
+
+    std::string path(const std::string& name) const { return (folder_ / name).string(); }
+    std::string write(const std::string& name, const std::string& text) const {
+        std::ofstream(path(name)) << text;
+        return path(name);
+    }
+
+    /// Starts the program; its output goes to files.
+    pid_t start(std::vector<std::string> arguments, const std::string& log = "log") const {
+        const pid_t pid = fork();
+        if (pid != 0) return pid;
+        const std::string out = path(log + ".out"), err = path(log + ".err");
+        if (!std::freopen(out.c_str(), "w", stdout) || !std::freopen(err.c_str(), "w", stderr)) _exit(99);
+        std::vector<char*> argv = {const_cast<char*>(SCHEDBENCH_PROGRAM)};
+        for (std::string& argument : arguments) argv.push_back(argument.data());
+        argv.push_back(nullptr);
+        execv(SCHEDBENCH_PROGRAM, argv.data());
+        _exit(99);
+    }
+    static int wait(pid_t pid) {
+        int status = 0;
+        waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    int run(std::vector<std::string> arguments, const std::string& log = "log") const { return wait(start(std::move(arguments), log)); }
+    std::string text_of(const std::string& name) const {
+        std::ifstream in(path(name));
+        std::ostringstream out;
+        out << in.rdbuf();
+        return out.str();
+    }
+    std::vector<std::string> sweep_arguments(const std::string& run_file, const std::string& suite = "") const {
+        return {"sweep", suite.empty() ? suite_ : suite, "--output", path(run_file), "--threads", "1", "--quiet"};
+    }
+    void sweep(const std::string& run_file) const {
+        ASSERT_EQ(run(sweep_arguments(run_file)), 0) << text_of("log.err");
+        ASSERT_TRUE(validate_run(path(run_file)).empty()) << validate_run(path(run_file))[0].message;
+    }
+
+    /// All that a run says about samples, schedules and metrics; times and provenance are not part of it.
+    void expect_equal(const std::string& a, const std::string& b) const {
+        const RunFile x = RunFile::open(path(a)), y = RunFile::open(path(b));
+        EXPECT_EQ(x.header().status, "complete");
+        EXPECT_EQ(y.header().status, "complete");
+        ASSERT_EQ(x.ids("cells"), y.ids("cells"));
+        EXPECT_EQ(x.ids("cells").size(), 17u);  // 4 schedules x 2 samplers x 2 budgets, and the held-out images
+        EXPECT_EQ(x.ids("schedules"), y.ids("schedules"));
+        ASSERT_EQ(x.ids("likelihood"), y.ids("likelihood"));
+        for (const std::string& id : x.ids("likelihood")) EXPECT_EQ(x.likelihood(id).columns, y.likelihood(id).columns);
+        for (const std::string& id : x.ids("cells")) {
+            const CellRecord c = x.cell(id, CellParts::all), d = y.cell(id, CellParts::all);
+            EXPECT_EQ(c.sample_ids, d.sample_ids);
+            EXPECT_EQ(c.sample_ids.size(), 150u);
+            EXPECT_EQ(c.features, d.features);
+            EXPECT_EQ(c.images, d.images);
+            EXPECT_EQ(c.preview, d.preview);
+            EXPECT_FALSE(c.preview.empty());
+            EXPECT_EQ(c.nfe, d.nfe);
+            ASSERT_EQ(c.metrics.size(), d.metrics.size());
+            EXPECT_EQ(c.metrics.size(), 2u);
+            for (const auto& [name, metric] : c.metrics) {
+                const MetricRecord& other = d.metrics.at(name);
+                EXPECT_EQ(metric.estimate.value, other.estimate.value) << name;
+                EXPECT_EQ(metric.estimate.se, other.estimate.se) << name;
+                EXPECT_EQ(metric.influence, other.influence) << name;
+                EXPECT_EQ(metric.identity, other.identity) << name;
+            }
+        }
+        EXPECT_FALSE(fs::exists(folder_ / (fs::path(a).stem().string() + ".work")));
+        EXPECT_FALSE(fs::exists(folder_ / (fs::path(b).stem().string() + ".work")));
+    }
+
+    fs::path folder_;
+    std::string suite_;
+};
+
+TEST_F(SweepTest, KilledAtAnyTimeAndContinuedEqualsLeftAlone) {
+    sweep("whole.h5");
+    std::mt19937 rng(5);
+    int kills = 0;
+    for (int attempt = 0; attempt < 60; ++attempt) {
+        const pid_t pid = start(sweep_arguments("killed.h5"));
+        // Later attempts get longer, so that the run ends on any machine.
+        const int limit = 150 + 60 * attempt + static_cast<int>(rng() % 400);
+        int status = 0, waited = 0;
+        while (waited < limit && waitpid(pid, &status, WNOHANG) == 0) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            waited += 10;
+        }
+        if (waited < limit) {
+            ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << text_of("log.err");
+            break;
+        }
+        kill(pid, SIGKILL);
+        wait(pid);
+        ++kills;
+    }
+    EXPECT_GE(kills, 3) << "the machine is too fast for this test to mean anything";
+    std::printf("killed %d times\n", kills);
+    sweep("killed.h5");
+    expect_equal("whole.h5", "killed.h5");
+}
+
+TEST_F(SweepTest, RanksMergeBitEqual) {
+    sweep("one.h5");
+    for (int size : {2, 3}) {
+        const std::string file = std::to_string(size) + "ranks.h5";
+        std::vector<pid_t> pids;
+        for (int rank = 0; rank < size; ++rank) {
+            auto arguments = sweep_arguments(file);
+            for (const std::string& word : {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::to_string(size)}) arguments.push_back(word);
+            pids.push_back(start(arguments, "rank" + std::to_string(rank)));
+        }
+        for (int rank = 0; rank < size; ++rank) EXPECT_EQ(wait(pids[static_cast<size_t>(rank)]), 0) << text_of("rank" + std::to_string(rank) + ".err");
+        // Whichever rank was last has folded; merge finds nothing left to do but the closing.
+        ASSERT_EQ(run({"merge", suite_, "--output", path(file), "--threads", "1"}), 0) << text_of("log.err");
+        expect_equal("one.h5", file);
+    }
+}
+
+TEST_F(SweepTest, PartsOfTwoMachinesAreFolded) {
+    sweep("one.h5");
+    for (int rank = 0; rank < 2; ++rank) {
+        auto arguments = sweep_arguments("machine" + std::to_string(rank) + ".h5");
+        for (const std::string& word : {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::string("2")}) arguments.push_back(word);
+        ASSERT_EQ(run(arguments), 0) << text_of("log.err");
+        EXPECT_NE(text_of("log.out").find("wait for other ranks"), std::string::npos);
+    }
+    ASSERT_EQ(run({"merge", suite_, "--output", path("both.h5"), "--threads", "1", "--parts", path("machine0.work"), "--parts", path("machine1.work")}), 0) << text_of("log.err");
+    expect_equal("one.h5", "both.h5");
+}
+
+TEST_F(SweepTest, AGrownSuiteComputesOnlyWhatIsNew) {
+    std::string small = kSuite;
+    small.replace(small.find("schedule = even\n"), 16, "");
+    small.replace(small.find("images = 150"), 12, "images = 70");
+    const std::string small_suite = write("small.suite", small);
+    ASSERT_EQ(run({"sweep", small_suite, "--output", path("grown.h5"), "--threads", "1"}), 0) << text_of("log.err");
+    ASSERT_EQ(run({"sweep", suite_, "--output", path("grown.h5"), "--threads", "1", "--json"}), 0) << text_of("log.err");
+    EXPECT_NE(text_of("log.out").find("\"computed\":16"), std::string::npos) << text_of("log.out");
+    ASSERT_EQ(run({"sweep", suite_, "--output", path("grown.h5"), "--threads", "1", "--json"}), 0) << text_of("log.err");
+    EXPECT_NE(text_of("log.out").find("\"computed\":0"), std::string::npos) << text_of("log.out");
+    sweep("whole.h5");
+    expect_equal("whole.h5", "grown.h5");
+}
+
+TEST_F(SweepTest, TablesInEveryFormatAndWhileTheRunGoesOn) {
+    const pid_t pid = start(sweep_arguments("run.h5"), "sweep");
+    int shown = 0;
+    int status = 0;
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (fs::exists(path("run.h5")) && run({"table", path("run.h5")}, "table") == 0) ++shown;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << text_of("sweep.err");
+    EXPECT_GT(shown, 0);
+    for (const char* format : {"terminal", "markdown", "csv", "latex"}) {
+        ASSERT_EQ(run({"table", path("run.h5"), "--format", format}), 0) << text_of("log.err");
+        EXPECT_NE(text_of("log.out").find("dp-elbo"), std::string::npos) << format;
+    }
+    ASSERT_EQ(run({"table", path("run.h5")}), 0);
+    const std::string table = text_of("log.out");
+    for (const char* word : {"NFE 5", "held-out", "±", "unresolved", "bits/dim", "(learned)"}) EXPECT_NE(table.find(word), std::string::npos) << word << "\n" << table;
+    std::istringstream lines(table);
+    for (std::string line; std::getline(lines, line);)
+        EXPECT_LE(line.find("NFE") == std::string::npos ? 0u : line.size(), 100u) << "a table must fit a terminal";
+}
+
+TEST_F(SweepTest, FaultsAreOneLineAndExitCode2) {
+    const auto expect_fault = [&](const std::vector<std::string>& arguments, const std::string& words) {
+        EXPECT_EQ(run(arguments), 2);
+        const std::string err = text_of("log.err");
+        EXPECT_NE(err.find(words), std::string::npos) << err;
+        EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
+    };
+    expect_fault({"sweep", path("none.suite")}, "none.suite");
+    expect_fault({"sweep", write("bad.suite", std::string(kSuite) + "schedule = edn\n"), "--output", path("x.h5")}, "did you mean \"edm\"");
+    expect_fault({"sweep", write("bad.suite", std::string(kSuite) + "budget = 0\n"), "--output", path("x.h5")}, "budget");
+    expect_fault({"sweep", suite_, "--rank", "2", "--world-size", "2"}, "rank 2 of 2");
+    expect_fault({"sweep", suite_, "--thread", "2x"}, "--threads");
+    expect_fault({"table", suite_}, "tiny.suite");
+    expect_fault({"swep", suite_}, "did you mean \"sweep\"");
+    EXPECT_FALSE(fs::exists(path("x.h5")));
+}
+
+}  // namespace
+}  // namespace schedbench

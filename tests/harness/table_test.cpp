@@ -1,0 +1,69 @@
+#include "harness/table.h"
+
+#include <gtest/gtest.h>
+
+namespace schedbench {
+namespace {
+
+TEST(Table, EstimatesShowTwoDigitsOfTheError) {
+    EXPECT_EQ(format_estimate(12.3456, 0.4567), "12.35 ±0.46");
+    EXPECT_EQ(format_estimate(12.3456, 4.567), "12.3 ±4.6");
+    EXPECT_EQ(format_estimate(1234.5, 45.67), "1234 ±46");
+    EXPECT_EQ(format_estimate(0.012345, 0.00012), "0.01235 ±0.00012");
+    EXPECT_EQ(format_estimate(12.3456, NAN), "12.35");
+    EXPECT_EQ(format_estimate(NAN, 1), "-");
+}
+
+TEST(Table, SpecsForPeopleLeaveDefaultsOut) {
+    EXPECT_EQ(short_spec("edm:end=zero,rho=7,sigma-max=80,sigma-min=0.01"), "edm");
+    EXPECT_EQ(short_spec("edm:end=zero,rho=3,sigma-max=80,sigma-min=0.01"), "edm:rho=3");
+    EXPECT_EQ(short_spec("not a spec"), "not a spec");
+}
+
+/// A table of three cells, two of which cannot be told apart.
+Table example() {
+    Table table;
+    table.title = "example";
+    table.metric = "fd-x";
+    for (int i = 0; i < 3; ++i) {
+        TableRow row;
+        row.model = "m";
+        row.sampler = "euler";
+        row.schedule = i == 0 ? "edm:rho=7" : i == 1 ? "log-linear" : "score-optimal";
+        row.learned = i == 2;
+        row.nfe = row.steps = 5;
+        row.n = 100;
+        row.metric = {"fd-x", 10.0 + i, 0.5, 100, "Frechet distance at this n", "influence function", ""};
+        row.best = i == 0;
+        row.tied = i < 2;
+        if (i > 0) row.delta = i, row.delta_se = 0.3, row.correlation = 0.8, row.p_value = 0.1;
+        table.rows.push_back(row);
+    }
+    table.comparisons = 3;
+    return table;
+}
+
+TEST(Table, TerminalShowsValueErrorNfeAndWhatIsUnresolved) {
+    const std::string text = print_table(example(), TableFormat::terminal);
+    EXPECT_NE(text.find("NFE 5 (N=5)"), std::string::npos) << text;
+    EXPECT_NE(text.find("10.00 ±0.50 *"), std::string::npos);
+    EXPECT_NE(text.find("11.00 ±0.50 ="), std::string::npos);
+    EXPECT_NE(text.find("score-optimal (learned)"), std::string::npos);
+    EXPECT_NE(text.find("unresolved"), std::string::npos);
+    EXPECT_NE(text.find("3 cells compared"), std::string::npos);
+}
+
+TEST(Table, OtherFormatsHoldTheSameFigures) {
+    EXPECT_NE(print_table(example(), TableFormat::markdown).find("|"), std::string::npos);
+    EXPECT_NE(print_table(example(), TableFormat::latex).find("\\begin{tabular}"), std::string::npos);
+    const std::string csv = print_table(example(), TableFormat::csv);
+    EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 4);
+    const auto json = table_json(example());
+    ASSERT_EQ(json.size(), 3u);
+    EXPECT_EQ(json[1]["value"], 11.0);
+    EXPECT_EQ(json[0]["delta"], nullptr);
+    EXPECT_EQ(json[1]["tied"], true);
+}
+
+}  // namespace
+}  // namespace schedbench
