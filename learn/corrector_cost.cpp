@@ -42,7 +42,8 @@ std::vector<double> CostCurve::length_se() const {
         for (size_t b = 0; b < blocks; ++b) {
             if (cost[j].mean > 0)
                 influence[b] += (block_mean[b * grid + j] - cost[j].mean) / (2 * std::sqrt(cost[j].mean));
-            const double weighted = influence[b] * static_cast<double>(block_size[b]) / static_cast<double>(probes);
+            const double weighted =
+                influence[b] * static_cast<double>(block_size[b]) / static_cast<double>(probes);
             sum += weighted * weighted;
         }
         out[j + 1] = std::sqrt(sum * static_cast<double>(blocks) / static_cast<double>(blocks - 1));
@@ -50,13 +51,16 @@ std::vector<double> CostCurve::length_se() const {
     return out;
 }
 
-std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, double high, double spacing, bool whole_table,
-                                     const std::string& where) {
+std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, double high, double spacing,
+                                     bool whole_table, const std::string& where) {
     if (!(low > 0 && high > low && std::isfinite(high)))
-        throw Error("number", "levels must rise from above 0, but the range is " + format_number(low) + " to " +
-                                  format_number(high), where, "give sigma-min < sigma-max");
+        throw Error("number",
+                    "levels must rise from above 0, but the range is " + format_number(low) + " to " +
+                        format_number(high),
+                    where, "give sigma-min < sigma-max");
     if (!(spacing > 0) || !std::isfinite(spacing))
-        throw Error("number", "spacing must be positive, not " + format_number(spacing), where, "it is in ln sigma; 0.1 is usual");
+        throw Error("number", "spacing must be positive, not " + format_number(spacing), where,
+                    "it is in ln sigma; 0.1 is usual");
     if (whole_table && !process.discrete())
         throw Error("spec", "grid=table needs a model with a noise table, but this one is continuous", where,
                     "use grid=log-sigma");
@@ -68,11 +72,17 @@ std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, do
         const double width = std::log(high / low);
         const double pieces = std::max(1.0, std::ceil(width / spacing - 1e-9));
         if (pieces > 100'000)
-            throw Error("number", "spacing " + format_number(spacing) + " asks for " + format_number(pieces) + " intervals", where);
+            throw Error(
+                "number",
+                "spacing " + format_number(spacing) + " asks for " + format_number(pieces) + " intervals",
+                where);
         for (int i = 0; i <= static_cast<int>(pieces); ++i) {
-            const double sigma = i == 0 ? low : i == static_cast<int>(pieces) ? high : low * std::exp(width * i / pieces);
+            const double sigma = i == 0                          ? low
+                                 : i == static_cast<int>(pieces) ? high
+                                                                 : low * std::exp(width * i / pieces);
             const LocatedLevel level = process.locate(sigma);
-            if (out.empty() || level.level > out.back().level) out.push_back(level);  // entries that coincide count once
+            if (out.empty() || level.level > out.back().level)
+                out.push_back(level);  // entries that coincide count once
         }
     }
     if (out.size() < 2) throw Error("number", "the range holds fewer than two levels of the model", where);
@@ -81,15 +91,19 @@ std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, do
 
 namespace {
 
-at::Tensor score(const Denoiser& denoiser, const at::Tensor& x, const LocatedLevel& level, const at::Tensor& labels) {
+at::Tensor score(const Denoiser& denoiser, const at::Tensor& x, const LocatedLevel& level,
+                 const at::Tensor& labels) {
     return (denoise_at(denoiser, x, level, labels).x0.to(at::kDouble) - x) / (level.level * level.level);
 }
 
 double squared_weight(CostWeight weight, double entered, double left) {
     switch (weight) {
-        case CostWeight::entered: return entered * entered;
-        case CostWeight::left: return left * left;
-        case CostWeight::geometric: return entered * left;
+        case CostWeight::entered:
+            return entered * entered;
+        case CostWeight::left:
+            return left * left;
+        case CostWeight::geometric:
+            return entered * left;
     }
     return entered * entered;
 }
@@ -112,7 +126,8 @@ void measure_corrector_cost(CostCurve& curve, const Denoiser& denoiser, const Pr
         curve.cost.resize(grid);
     }
     if (curve.sigma != sigma)
-        throw Error("run", "the costs so far are over another grid of levels", denoiser.spec(), "start again");
+        throw Error("run", "the costs so far are over another grid of levels", denoiser.spec(),
+                    "start again");
     while (curve.probes < options.probes) {
         const int64_t last = std::min(options.probes, (curve.probes / options.batch + 1) * options.batch);
         std::vector<int64_t> probe_ids(static_cast<size_t>(last - curve.probes)), image_ids;
@@ -123,13 +138,17 @@ void measure_corrector_cost(CostCurve& curve, const Denoiser& denoiser, const Pr
             const LocatedLevel &to = levels[j], &from = levels[j + 1];
             const at::Tensor x = noised(x0, from.level, options.seed, probe_ids, static_cast<uint32_t>(j));
             const at::Tensor gap = score(denoiser, x, to, labels) - score(denoiser, x, from, labels);
-            const at::Tensor values = (squared_weight(options.weight, to.level, from.level) * gap.square().flatten(1).sum(1)).contiguous();
+            const at::Tensor values =
+                (squared_weight(options.weight, to.level, from.level) * gap.square().flatten(1).sum(1))
+                    .contiguous();
             RunningMean block;
             for (int64_t i = 0; i < values.numel(); ++i) {
                 const double value = values.const_data_ptr<double>()[i];
                 if (!std::isfinite(value))
-                    throw Error("number", "the model returned a value that is not finite between levels " +
-                                              format_number(to.level) + " and " + format_number(from.level), denoiser.spec());
+                    throw Error("number",
+                                "the model returned a value that is not finite between levels " +
+                                    format_number(to.level) + " and " + format_number(from.level),
+                                denoiser.spec());
                 block.add(value);
             }
             curve.cost[j].merge(block);

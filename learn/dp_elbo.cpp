@@ -8,8 +8,9 @@ namespace schedbench {
 StatisticsOptions dp_elbo_options(const Spec& completed, const ProbeSource& source) {
     StatisticsOptions out;
     out.clip = completed.flag("clip");
-    out.decoder = completed.is_auto("decoder") ? (source.eight_bit() ? DecoderKind::tanh : DecoderKind::density)
-                                               : parse_decoder(completed.text("decoder"), completed.print());
+    out.decoder = completed.is_auto("decoder")
+                      ? (source.eight_bit() ? DecoderKind::tanh : DecoderKind::density)
+                      : parse_decoder(completed.text("decoder"), completed.print());
     out.seed = static_cast<uint64_t>(completed.integer("seed"));
     out.batch = completed.integer("batch");
     return out;
@@ -19,20 +20,26 @@ StatisticsChain dp_elbo_chain(const Spec& completed, const NoiseProcess& process
     return statistics_chain(process, static_cast<int>(completed.integer("grid")));
 }
 
-LearnedSchedule dp_elbo_schedule(const DenoisingStatistics& statistics, const Spec& completed, const NoiseProcess& process,
-                                 int max_steps, const std::string& where) {
+LearnedSchedule dp_elbo_schedule(const DenoisingStatistics& statistics, const Spec& completed,
+                                 const NoiseProcess& process, int max_steps, const std::string& where) {
     const StatisticsChain chain = dp_elbo_chain(completed, process);
     if (statistics.chain_name != chain.name)
-        throw Error("run", "the statistics are over " + statistics.chain_name + ", but the schedule is for " + chain.name, where,
-                    "measure the statistics of this model");
+        throw Error(
+            "run",
+            "the statistics are over " + statistics.chain_name + ", but the schedule is for " + chain.name,
+            where, "measure the statistics of this model");
     if (statistics.clip != completed.flag("clip"))
-        throw Error("run", std::string("the statistics were made ") + (statistics.clip ? "with" : "without") +
-                               " clipping, but the schedule asks for the opposite", where,
-                    "write clip=" + std::string(statistics.clip ? "true" : "false"));
+        throw Error("run",
+                    std::string("the statistics were made ") + (statistics.clip ? "with" : "without") +
+                        " clipping, but the schedule asks for the opposite",
+                    where, "write clip=" + std::string(statistics.clip ? "true" : "false"));
     if (max_steps < 1 || max_steps > statistics.levels())
-        throw Error("number", "the number of steps must be from 1 to " + std::to_string(statistics.levels()) + ", not " +
-                                  std::to_string(max_steps), where);
-    const BudgetPaths best = statistics.elbo().best_paths(parse_variance(completed.text("variance"), where), max_steps);
+        throw Error("number",
+                    "the number of steps must be from 1 to " + std::to_string(statistics.levels()) +
+                        ", not " + std::to_string(max_steps),
+                    where);
+    const BudgetPaths best =
+        statistics.elbo().best_paths(parse_variance(completed.text("variance"), where), max_steps);
     LearnedSchedule out;
     out.spec = completed.print();
     out.process = process.spec().print();
@@ -44,7 +51,8 @@ LearnedSchedule dp_elbo_schedule(const DenoisingStatistics& statistics, const Sp
         out.paths[steps] = {path.begin(), path.end()};
         cost.push_back(nats_to_bits(best.cost[static_cast<size_t>(steps)]));
     }
-    out.provenance = {{"statistics", statistics.identity()}, {"images", statistics.images}, {"cost_bits_per_dim", cost}};
+    out.provenance = {
+        {"statistics", statistics.identity()}, {"images", statistics.images}, {"cost_bits_per_dim", cost}};
     return out;
 }
 

@@ -30,9 +30,12 @@ at::Tensor phi(const at::Tensor& z, DecoderKind kind) {
 
 std::string decoder_name(DecoderKind kind) {
     switch (kind) {
-        case DecoderKind::tanh: return "tanh";
-        case DecoderKind::erf: return "erf";
-        case DecoderKind::density: return "density";
+        case DecoderKind::tanh:
+            return "tanh";
+        case DecoderKind::erf:
+            return "erf";
+        case DecoderKind::density:
+            return "density";
     }
     SCHEDBENCH_ASSERT(false);
     return "";
@@ -66,7 +69,8 @@ at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, double var
     const double inverse = 1 / std::sqrt(variance);
     const at::Tensor plus = (centred + kHalfBin) * inverse, minus = (centred - kHalfBin) * inverse;
     const at::Tensor reflect = minus > 0;
-    const at::Tensor inner = phi(at::where(reflect, -minus, plus), kind) - phi(at::where(reflect, -plus, minus), kind);
+    const at::Tensor inner =
+        phi(at::where(reflect, -minus, plus), kind) - phi(at::where(reflect, -plus, minus), kind);
     const at::Tensor outer = at::where(data < 0, phi(plus, kind), phi(-minus, kind));
     const at::Tensor p = at::where(data.abs() > 0.999, outer, inner);
     return -at::log(p.clamp_min(kFloor)).mean(1);

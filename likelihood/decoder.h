@@ -1,9 +1,12 @@
-// The decoder: -ln p(x0 | x_t) of the last term of the bound, a Gaussian around x0hat, for 8-bit data or as a density.
+// The decoder: -ln p(x0 | x_t) of the last term of the bound, a Gaussian around x0hat, for 8-bit data or as a
+// density.
 //
 // 8-bit (Ho et al. 2020, eq. 13; improved-diffusion): x0 = byte/127.5 - 1, sd = sqrt(v), h = 1/255,
-//     P = Phi((x0 - m + h)/sd) - Phi((x0 - m - h)/sd),  lower bin open below, upper bin open above,  P >= 1e-12
-// `tanh` uses Phi(z) ~ (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))/2, which all published numbers do; `erf` the exact Phi.
-// Everything is float64, and upper tails are taken by symmetry: in float32 one pixel in a tail moves the result.
+//     P = Phi((x0 - m + h)/sd) - Phi((x0 - m - h)/sd),  lower bin open below, upper bin open above,  P >=
+//     1e-12
+// `tanh` uses Phi(z) ~ (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))/2, which all published numbers do; `erf` the
+// exact Phi. Everything is float64, and upper tails are taken by symmetry: in float32 one pixel in a tail
+// moves the result.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,12 +22,14 @@ enum class DecoderKind {
 };
 
 std::string decoder_name(DecoderKind kind);
-DecoderKind parse_decoder(const std::string& name, const std::string& where);  ///< Error("spec") for another name
+DecoderKind parse_decoder(const std::string& name,
+                          const std::string& where);  ///< Error("spec") for another name
 
 /// ln P of one element in nats; byte 0..255. Only for the two 8-bit kinds.
 double discrete_log_likelihood(int byte, double mean, double ln_sd, DecoderKind kind);
 
-/// Mean of -ln p over the elements of each sample, nats per dimension, float64 [B]. x0, mean: [B, ...] float64.
+/// Mean of -ln p over the elements of each sample, nats per dimension, float64 [B]. x0, mean: [B, ...]
+/// float64.
 at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, double variance, DecoderKind kind);
 
 }  // namespace schedbench

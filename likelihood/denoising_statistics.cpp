@@ -31,10 +31,13 @@ std::vector<double> betas_of(const NoiseProcess& process) {
 
 }  // namespace
 
-NoiseProcess DenoisingStatistics::chain() const { return chain_of(betas); }
+NoiseProcess DenoisingStatistics::chain() const {
+    return chain_of(betas);
+}
 
 double DenoisingStatistics::m2() const {
-    return std::accumulate(second_moment.begin(), second_moment.end(), 0.0) / static_cast<double>(second_moment.size());
+    return std::accumulate(second_moment.begin(), second_moment.end(), 0.0) /
+           static_cast<double>(second_moment.size());
 }
 
 ElboChain DenoisingStatistics::elbo() const {
@@ -48,14 +51,17 @@ ElboChain DenoisingStatistics::elbo() const {
 }
 
 nlohmann::json DenoisingStatistics::identity() const {
-    return {{"model", model}, {"weights", weights}, {"data", data}, {"data_hash", data_hash}, {"chain", chain_name},
-            {"betas", betas}, {"clip", clip}, {"decoder", decoder_name(decoder)}, {"seed", seed}};
+    return {{"model", model},      {"weights", weights}, {"data", data}, {"data_hash", data_hash},
+            {"chain", chain_name}, {"betas", betas},     {"clip", clip}, {"decoder", decoder_name(decoder)},
+            {"seed", seed}};
 }
 
 void DenoisingStatistics::append(const DenoisingStatistics& next) {
     if (identity() != next.identity())
-        throw Error("run", "statistics of different things cannot be joined: " + model + " on " + data + " and " +
-                               next.model + " on " + next.data, "denoising statistics",
+        throw Error("run",
+                    "statistics of different things cannot be joined: " + model + " on " + data + " and " +
+                        next.model + " on " + next.data,
+                    "denoising statistics",
                     "model, weights, data, chain, clipping, decoder and seed must agree");
     const bool kept = images == 0 || !image_error.empty();
     for (size_t t = 1; t < error.size(); ++t) {
@@ -86,11 +92,13 @@ StatisticsChain statistics_chain(const NoiseProcess& model, int grid) {
         betas.push_back(-std::expm1(log_abar - previous));
         previous = log_abar;
     }
-    return {chain_of(betas), "grid of " + std::to_string(grid) + " levels uniform in ln sigma over " + model.spec().print()};
+    return {chain_of(betas),
+            "grid of " + std::to_string(grid) + " levels uniform in ln sigma over " + model.spec().print()};
 }
 
-DenoisingTerms denoising_terms(const Denoiser& denoiser, const NoiseProcess& chain, int t, const at::Tensor& x0,
-                               const at::Tensor& x, const at::Tensor& labels, const StatisticsOptions& options) {
+DenoisingTerms denoising_terms(const Denoiser& denoiser, const NoiseProcess& chain, int t,
+                               const at::Tensor& x0, const at::Tensor& x, const at::Tensor& labels,
+                               const StatisticsOptions& options) {
     const c10::NoGradGuard no_grad;
     const NoiseProcess& model = denoiser.process();
     const LocatedLevel level = model.discrete() ? model.at_index(t) : model.locate(chain.sigma(t));
@@ -102,11 +110,13 @@ DenoisingTerms denoising_terms(const Denoiser& denoiser, const NoiseProcess& cha
     return out;
 }
 
-DenoisingStatistics empty_statistics(const Denoiser& denoiser, const StatisticsChain& chain, const ProbeSource& source,
-                                     const StatisticsOptions& options) {
+DenoisingStatistics empty_statistics(const Denoiser& denoiser, const StatisticsChain& chain,
+                                     const ProbeSource& source, const StatisticsOptions& options) {
     check_probes(source, denoiser);
     if (options.decoder != DecoderKind::density && !source.eight_bit())
-        throw Error("option", "the " + decoder_name(options.decoder) + " decoder is for 8-bit images, but the data are continuous",
+        throw Error("option",
+                    "the " + decoder_name(options.decoder) +
+                        " decoder is for 8-bit images, but the data are continuous",
                     source.spec(), "use decoder=density");
     if (options.batch < 1) throw Error("option", "batch must be at least 1", "batch");
     DenoisingStatistics out;
@@ -127,8 +137,9 @@ DenoisingStatistics empty_statistics(const Denoiser& denoiser, const StatisticsC
 namespace {
 
 /// Images [first, last) at every level of the chain.
-DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseProcess& chain, const Denoiser& denoiser,
-                                  const ProbeSource& source, const StatisticsOptions& options, int64_t first, int64_t last) {
+DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseProcess& chain,
+                                  const Denoiser& denoiser, const ProbeSource& source,
+                                  const StatisticsOptions& options, int64_t first, int64_t last) {
     DenoisingStatistics out = empty;
     const int levels = out.levels();
     std::vector<int64_t> ids(static_cast<size_t>(last - first));
@@ -148,8 +159,10 @@ DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseP
         for (size_t i = 0; i < ids.size(); ++i) {
             const double m = errors.const_data_ptr<double>()[i], n = nats.const_data_ptr<double>()[i];
             if (!std::isfinite(m) || !std::isfinite(n))
-                throw Error("number", "the model returned a value that is not finite for image " + std::to_string(ids[i]) +
-                                          " at level " + std::to_string(t), out.model);
+                throw Error("number",
+                            "the model returned a value that is not finite for image " +
+                                std::to_string(ids[i]) + " at level " + std::to_string(t),
+                            out.model);
             out.error[static_cast<size_t>(t)].add(m);
             out.decoder_nats[static_cast<size_t>(t)].add(n);
             if (!options.per_image) continue;
@@ -164,15 +177,20 @@ DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseP
 }  // namespace
 
 void measure_statistics(DenoisingStatistics& statistics, const Denoiser& denoiser, const ProbeSource& source,
-                        const StatisticsOptions& options, int64_t images, const StatisticsProgress& progress) {
+                        const StatisticsOptions& options, int64_t images,
+                        const StatisticsProgress& progress) {
     const int64_t wanted = images > 0 ? images : source.count();
     if (wanted > source.count())
-        throw Error("option", std::to_string(wanted) + " images were asked for, but there are " + std::to_string(source.count()),
+        throw Error("option",
+                    std::to_string(wanted) + " images were asked for, but there are " +
+                        std::to_string(source.count()),
                     source.spec());
     const NoiseProcess chain = statistics.chain();
     if (denoiser.process().discrete() && denoiser.process().table_size() != chain.table_size())
-        throw Error("run", "the statistics are over " + std::to_string(chain.table_size()) + " levels, but the model has " +
-                               std::to_string(denoiser.process().table_size()), denoiser.spec());
+        throw Error("run",
+                    "the statistics are over " + std::to_string(chain.table_size()) +
+                        " levels, but the model has " + std::to_string(denoiser.process().table_size()),
+                    denoiser.spec());
     DenoisingStatistics empty = statistics;
     empty.images = 0;
     std::fill(empty.error.begin(), empty.error.end(), RunningMean{});
@@ -181,7 +199,8 @@ void measure_statistics(DenoisingStatistics& statistics, const Denoiser& denoise
     empty.image_error.clear();
     empty.image_decoder.clear();
     while (statistics.images < wanted) {
-        // Blocks start at multiples of the batch, so a pass that was stopped and one that was not are the same.
+        // Blocks start at multiples of the batch, so a pass that was stopped and one that was not are the
+        // same.
         const int64_t last = std::min(wanted, (statistics.images / options.batch + 1) * options.batch);
         statistics.append(measure_block(empty, chain, denoiser, source, options, statistics.images, last));
         if (progress && !progress(statistics)) return;

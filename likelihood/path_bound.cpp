@@ -8,9 +8,12 @@ namespace schedbench {
 
 std::string variance_name(ElboVariance variance) {
     switch (variance) {
-        case ElboVariance::posterior: return "posterior";
-        case ElboVariance::beta: return "beta";
-        case ElboVariance::analytic: return "analytic";
+        case ElboVariance::posterior:
+            return "posterior";
+        case ElboVariance::beta:
+            return "beta";
+        case ElboVariance::analytic:
+            return "analytic";
     }
     SCHEDBENCH_ASSERT(false);
     return "";
@@ -19,31 +22,39 @@ std::string variance_name(ElboVariance variance) {
 ElboVariance parse_variance(const std::string& name, const std::string& where) {
     for (ElboVariance variance : {ElboVariance::posterior, ElboVariance::beta, ElboVariance::analytic})
         if (variance_name(variance) == name) return variance;
-    throw Error("spec", "the reverse variance cannot be \"" + name + "\"", where, "known: posterior, beta, analytic");
+    throw Error("spec", "the reverse variance cannot be \"" + name + "\"", where,
+                "known: posterior, beta, analytic");
 }
 
 namespace {
 
 /// d L(t, s) / d M_t at the mean error: rho (SNR_s - SNR_t) / 2.
 double edge_slope(const ElboChain& chain, const NoiseProcess& process, ElboVariance variance, int s, int t) {
-    const double half = process.abar(s) * process.beta(s, t) / (2 * process.one_minus_abar(s) * process.one_minus_abar(t));
+    const double half =
+        process.abar(s) * process.beta(s, t) / (2 * process.one_minus_abar(s) * process.one_minus_abar(t));
     switch (variance) {
-        case ElboVariance::posterior: return half;
-        case ElboVariance::beta: return half * process.one_minus_abar(s) / process.one_minus_abar(t);
-        case ElboVariance::analytic: return half / (1 + 2 * half * chain.error()[static_cast<size_t>(t)]);
+        case ElboVariance::posterior:
+            return half;
+        case ElboVariance::beta:
+            return half * process.one_minus_abar(s) / process.one_minus_abar(t);
+        case ElboVariance::analytic:
+            return half / (1 + 2 * half * chain.error()[static_cast<size_t>(t)]);
     }
     return half;
 }
 
 }  // namespace
 
-PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance, const std::vector<int>& path) {
+PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance,
+                     const std::vector<int>& path) {
     const int levels = statistics.levels();
     if (path.empty()) throw Error("number", "a path needs at least one node", "path");
     for (size_t k = 0; k < path.size(); ++k)
         if (path[k] < 1 || path[k] > levels || (k > 0 && path[k] <= path[k - 1]))
-            throw Error("number", "node " + std::to_string(path[k]) + " at position " + std::to_string(k + 1) +
-                                      " of the path does not rise within 1.." + std::to_string(levels), "path");
+            throw Error("number",
+                        "node " + std::to_string(path[k]) + " at position " + std::to_string(k + 1) +
+                            " of the path does not rise within 1.." + std::to_string(levels),
+                        "path");
     const ElboChain chain = statistics.elbo();
     const NoiseProcess process = statistics.chain();
     const double offset = statistics.decoder == DecoderKind::density ? std::log2(127.5) : 0;
@@ -60,7 +71,10 @@ PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance varianc
         total += out.edges.back();
     }
     Estimate& bits = out.bits_per_dim;
-    bits = {.name = "bits_per_dim", .value = total, .n = statistics.images, .estimand = "evidence bound of the path",
+    bits = {.name = "bits_per_dim",
+            .value = total,
+            .n = statistics.images,
+            .estimand = "evidence bound of the path",
             .method = "per-image totals, one noise draw per image and level"};
     if (statistics.image_error.empty()) {
         bits.method = "none: per-image terms were not kept";
@@ -75,8 +89,8 @@ PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance varianc
     RunningMean spread;
     for (size_t i = 0; i < n; ++i) {
         const size_t row = i * static_cast<size_t>(levels);
-        double nats = static_cast<double>(statistics.image_decoder[row + first - 1]) - chain.decoder()[first] +
-                      prior_slope * (statistics.second_moment[i] - m2);
+        double nats = static_cast<double>(statistics.image_decoder[row + first - 1]) -
+                      chain.decoder()[first] + prior_slope * (statistics.second_moment[i] - m2);
         for (size_t k = 1; k < path.size(); ++k) {
             const auto t = static_cast<size_t>(path[k]);
             nats += slope[t] * (static_cast<double>(statistics.image_error[row + t - 1]) - chain.error()[t]);

@@ -18,7 +18,9 @@ class DatasetSource final : public ProbeSource {
         : dataset_(dataset), count_(limit > 0 ? std::min(limit, dataset.count) : dataset.count) {}
     int64_t count() const override { return count_; }
     at::Tensor images(std::span<const int64_t> ids) const override {
-        at::Tensor out = at::empty({static_cast<int64_t>(ids.size()), dataset_.channels, dataset_.height, dataset_.width}, at::kDouble);
+        at::Tensor out =
+            at::empty({static_cast<int64_t>(ids.size()), dataset_.channels, dataset_.height, dataset_.width},
+                      at::kDouble);
         double* value = out.mutable_data_ptr<double>();
         for (int64_t id : ids) {
             SCHEDBENCH_ASSERT(id >= 0 && id < count_);
@@ -66,7 +68,8 @@ std::unique_ptr<ProbeSource> dataset_source(const Dataset& dataset, int64_t limi
     return std::make_unique<DatasetSource>(dataset, limit);
 }
 
-std::unique_ptr<ProbeSource> exact_source(std::shared_ptr<const ExactTarget> target, int64_t count, uint64_t seed) {
+std::unique_ptr<ProbeSource> exact_source(std::shared_ptr<const ExactTarget> target, int64_t count,
+                                          uint64_t seed) {
     return std::make_unique<ExactSource>(std::move(target), count, seed);
 }
 
@@ -78,23 +81,28 @@ void check_probes(const ProbeSource& source, const Denoiser& denoiser) {
         std::string have, want;
         for (int64_t size : image.sizes().slice(1)) have += (have.empty() ? "" : "x") + std::to_string(size);
         for (int64_t size : shape) want += (want.empty() ? "" : "x") + std::to_string(size);
-        throw Error("shape", "images are " + have + ", but the model " + denoiser.spec() + " wants " + want, source.spec());
+        throw Error("shape", "images are " + have + ", but the model " + denoiser.spec() + " wants " + want,
+                    source.spec());
     }
     if (denoiser.classes() > 0 && !source.labels(first).defined())
-        throw Error("option", "the model " + denoiser.spec() + " is class-conditional, but the data have no labels", source.spec());
+        throw Error("option",
+                    "the model " + denoiser.spec() + " is class-conditional, but the data have no labels",
+                    source.spec());
 }
 
 at::Tensor probe_labels(const ProbeSource& source, const Denoiser& denoiser, std::span<const int64_t> ids) {
     return denoiser.classes() > 0 ? source.labels(ids) : at::Tensor();
 }
 
-at::Tensor noised(const at::Tensor& x0, double sigma, uint64_t seed, std::span<const int64_t> noise_ids, uint32_t draw) {
+at::Tensor noised(const at::Tensor& x0, double sigma, uint64_t seed, std::span<const int64_t> noise_ids,
+                  uint32_t draw) {
     SCHEDBENCH_ASSERT(x0.size(0) == static_cast<int64_t>(noise_ids.size()));
     at::Tensor z = at::empty(x0.sizes(), at::kFloat);
     const int64_t elements = x0.numel() / std::max<int64_t>(1, x0.size(0));
     float* row = z.mutable_data_ptr<float>();
     for (int64_t id : noise_ids) {
-        fill_normals({seed, NoisePurpose::probe}, static_cast<uint64_t>(id), draw, {row, static_cast<size_t>(elements)});
+        fill_normals({seed, NoisePurpose::probe}, static_cast<uint64_t>(id), draw,
+                     {row, static_cast<size_t>(elements)});
         row += elements;
     }
     return x0 + sigma * z.to(at::kDouble);

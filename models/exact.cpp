@@ -12,8 +12,12 @@ namespace schedbench {
 
 ExactTarget::ExactTarget(std::string spec, NoiseProcess process, std::vector<int64_t> shape, at::Tensor means,
                          at::Tensor widths, at::Tensor weights)
-    : spec_(std::move(spec)), process_(std::move(process)), shape_(std::move(shape)), means_(std::move(means)),
-      squares_(widths * widths), log_weights_(at::log(weights / weights.sum())) {
+    : spec_(std::move(spec)),
+      process_(std::move(process)),
+      shape_(std::move(shape)),
+      means_(std::move(means)),
+      squares_(widths * widths),
+      log_weights_(at::log(weights / weights.sum())) {
     SCHEDBENCH_ASSERT(means_.dim() == 2 && squares_.sizes() == means_.sizes());
     SCHEDBENCH_ASSERT(log_weights_.dim() == 1 && log_weights_.size(0) == means_.size(0));
 }
@@ -21,8 +25,8 @@ ExactTarget::ExactTarget(std::string spec, NoiseProcess process, std::vector<int
 at::Tensor ExactTarget::flat(const at::Tensor& x) const {
     const int64_t dims = means_.size(1);
     if (x.dim() < 1 || x.numel() != x.size(0) * dims)
-        throw Error("shape", "a sample of " + spec_ + " has " + std::to_string(dims) + " elements, but x holds " +
-                                 std::to_string(x.numel()) + " in a batch of " +
+        throw Error("shape", "a sample of " + spec_ + " has " + std::to_string(dims) +
+                                 " elements, but x holds " + std::to_string(x.numel()) + " in a batch of " +
                                  std::to_string(x.dim() ? x.size(0) : 0));
     return x.reshape({x.size(0), dims}).to(at::kDouble);
 }
@@ -38,7 +42,8 @@ DenoiserOutput ExactTarget::operator()(const at::Tensor& x, const at::Tensor& le
     const at::Tensor rows = flat(x);
     const at::Tensor noise = (levels * levels).to(at::kDouble).reshape({-1, 1, 1});
     const at::Tensor variance = squares_.unsqueeze(0) + noise;  // [B, K, d]
-    const at::Tensor component = (means_.unsqueeze(0) * noise + squares_.unsqueeze(0) * rows.unsqueeze(1)) / variance;
+    const at::Tensor component =
+        (means_.unsqueeze(0) * noise + squares_.unsqueeze(0) * rows.unsqueeze(1)) / variance;
     at::Tensor x0;
     if (means_.size(0) == 1)
         x0 = component.squeeze(1);
@@ -78,7 +83,8 @@ at::Tensor ExactTarget::sample_data(NoiseKey key, std::span<const int64_t> ids) 
         const double* mean = means.const_data_ptr<double>() + k * dims;
         const double* width = widths.const_data_ptr<double>() + k * dims;
         double* row = out.mutable_data_ptr<double>() + static_cast<int64_t>(i) * dims;
-        for (int64_t j = 0; j < dims; ++j) row[j] = mean[j] + width[j] * static_cast<double>(normals[static_cast<size_t>(j)]);
+        for (int64_t j = 0; j < dims; ++j)
+            row[j] = mean[j] + width[j] * static_cast<double>(normals[static_cast<size_t>(j)]);
     }
     std::vector<int64_t> sizes{static_cast<int64_t>(ids.size())};
     sizes.insert(sizes.end(), shape_.begin(), shape_.end());
@@ -101,8 +107,10 @@ at::Tensor table(const std::vector<double>& values, int64_t rows, int64_t dims, 
     const at::Tensor flat = at::tensor(values, at::kDouble);
     if (count == rows * dims) return flat.reshape({rows, dims}).clone();
     if (count == rows || count == 1) return flat.reshape({count, 1}).expand({rows, dims}).clone();
-    throw Error("spec", "key \"" + key + "\" has " + std::to_string(count) + " numbers, expected 1, " +
-                            std::to_string(rows) + " or " + std::to_string(rows * dims), where);
+    throw Error("spec",
+                "key \"" + key + "\" has " + std::to_string(count) + " numbers, expected 1, " +
+                    std::to_string(rows) + " or " + std::to_string(rows * dims),
+                where);
 }
 
 void check_widths(const std::vector<double>& values, const std::string& key, const std::string& where) {
@@ -111,7 +119,8 @@ void check_widths(const std::vector<double>& values, const std::string& key, con
             throw Error("spec", "key \"" + key + "\" wants numbers >= 0, not " + format_number(value), where);
 }
 
-std::shared_ptr<const ExactTarget> make_gaussian(const Spec& spec, NoiseProcess process, const std::string& where) {
+std::shared_ptr<const ExactTarget> make_gaussian(const Spec& spec, NoiseProcess process,
+                                                 const std::string& where) {
     std::vector<int64_t> shape;
     int64_t dims = 1;
     const std::vector<double> c = spec.numbers("c");
@@ -119,7 +128,8 @@ std::shared_ptr<const ExactTarget> make_gaussian(const Spec& spec, NoiseProcess 
     if (!spec.is_auto("shape")) {
         for (double side : spec.numbers("shape")) {
             if (!(side >= 1) || side != std::floor(side) || side > 1e6)
-                throw Error("spec", "key \"shape\" wants whole numbers >= 1, not " + format_number(side), where);
+                throw Error("spec", "key \"shape\" wants whole numbers >= 1, not " + format_number(side),
+                            where);
             shape.push_back(static_cast<int64_t>(side));
             dims *= shape.back();
         }
@@ -133,34 +143,42 @@ std::shared_ptr<const ExactTarget> make_gaussian(const Spec& spec, NoiseProcess 
                                          table(c, 1, dims, "c", where), at::ones({1}, at::kDouble));
 }
 
-std::shared_ptr<const ExactTarget> make_mixture(const Spec& spec, NoiseProcess process, const std::string& where) {
+std::shared_ptr<const ExactTarget> make_mixture(const Spec& spec, NoiseProcess process,
+                                                const std::string& where) {
     const int64_t dims = spec.integer("dim");
     const std::vector<double> means = spec.numbers("means"), widths = spec.numbers("widths");
     if (dims < 1 || static_cast<int64_t>(means.size()) % dims != 0)
-        throw Error("spec", "key \"means\" has " + std::to_string(means.size()) + " numbers, which dim=" +
-                                std::to_string(dims) + " does not divide",
+        throw Error("spec",
+                    "key \"means\" has " + std::to_string(means.size()) +
+                        " numbers, which dim=" + std::to_string(dims) + " does not divide",
                     where, "means are listed component by component");
     const int64_t components = static_cast<int64_t>(means.size()) / dims;
     check_widths(widths, "widths", where);
     std::vector<double> weights(static_cast<size_t>(components), 1.0);
     if (!spec.is_auto("weights")) weights = spec.numbers("weights");
     if (static_cast<int64_t>(weights.size()) != components)
-        throw Error("spec", "key \"weights\" has " + std::to_string(weights.size()) + " numbers for " +
-                                std::to_string(components) + " components", where);
+        throw Error("spec",
+                    "key \"weights\" has " + std::to_string(weights.size()) + " numbers for " +
+                        std::to_string(components) + " components",
+                    where);
     for (double weight : weights)
         if (!(weight > 0) || !std::isfinite(weight))
             throw Error("spec", "key \"weights\" wants numbers > 0, not " + format_number(weight), where);
     if (widths.size() != 1 && static_cast<int64_t>(widths.size()) != components)
-        throw Error("spec", "key \"widths\" has " + std::to_string(widths.size()) + " numbers for " +
-                                std::to_string(components) + " components", where, "give one, or one a component");
-    const at::Tensor width = at::tensor(widths, at::kDouble).reshape({-1, 1}).expand({components, dims}).clone();
+        throw Error("spec",
+                    "key \"widths\" has " + std::to_string(widths.size()) + " numbers for " +
+                        std::to_string(components) + " components",
+                    where, "give one, or one a component");
+    const at::Tensor width =
+        at::tensor(widths, at::kDouble).reshape({-1, 1}).expand({components, dims}).clone();
     return std::make_shared<ExactTarget>(spec.print(), std::move(process), std::vector<int64_t>{dims},
-                                         at::tensor(means, at::kDouble).reshape({components, dims}).clone(), width,
-                                         at::tensor(weights, at::kDouble));
+                                         at::tensor(means, at::kDouble).reshape({components, dims}).clone(),
+                                         width, at::tensor(weights, at::kDouble));
 }
 
 /// 2^depth equal components at the mid-points of the intervals of the Cantor set's level `depth`.
-std::shared_ptr<const ExactTarget> make_cantor(const Spec& spec, NoiseProcess process, const std::string& where) {
+std::shared_ptr<const ExactTarget> make_cantor(const Spec& spec, NoiseProcess process,
+                                               const std::string& where) {
     const long long depth = spec.integer("depth");
     if (depth < 0 || depth > 16) throw Error("spec", "key \"depth\" must be from 0 to 16", where);
     check_widths({spec.number("width")}, "width", where);
@@ -184,19 +202,24 @@ std::shared_ptr<const ExactTarget> make_cantor(const Spec& spec, NoiseProcess pr
 
 const std::vector<SpecEntry>& exact_entries() {
     static const std::vector<SpecEntry> entries{
-        {"exact:gaussian", "Gaussian data N(mean, c^2), exact denoiser", "closed form",
+        {"exact:gaussian",
+         "Gaussian data N(mean, c^2), exact denoiser",
+         "closed form",
          {{"c", kNumbers, "[1]", "standard deviation of the data: one number, or one an axis"},
           {"mean", kNumbers, "[0]", "mean of the data: one number, or one an axis"},
           {"dim", kInteger, "auto", "number of axes; auto: as many as c has"},
           {"shape", kNumbers, "auto", "shape of one sample, as [3,32,32], in place of dim"},
           kProcess}},
-        {"exact:mixture", "mixture of isotropic Gaussians, exact denoiser", "closed form",
+        {"exact:mixture",
+         "mixture of isotropic Gaussians, exact denoiser",
+         "closed form",
          {{"means", kNumbers, "", "means, component by component (dim numbers each)", {}, true},
           {"widths", kNumbers, "[0.1]", "standard deviations: one number, or one a component"},
           {"weights", kNumbers, "auto", "weights of the components, of any sum; auto: equal"},
           {"dim", kInteger, "1", "number of axes"},
           kProcess}},
-        {"exact:cantor", "mollified Cantor set in one dimension: 2^depth equal Gaussians, exact denoiser",
+        {"exact:cantor",
+         "mollified Cantor set in one dimension: 2^depth equal Gaussians, exact denoiser",
          "after Williams et al. 2024 (Score-Optimal Diffusion Schedules), section 4.1",
          {{"depth", kInteger, "3", "level of the Cantor construction, 0 to 16"},
           {"width", kNumber, "0.01", "standard deviation of each component"},

@@ -1,9 +1,10 @@
-// Exact targets: data whose noisy posterior mean is known in closed form, so that solvers, learners and likelihoods can
-// be tested without a network. All of them are mixtures of Gaussians with diagonal covariance:
+// Exact targets: data whose noisy posterior mean is known in closed form, so that solvers, learners and
+// likelihoods can be tested without a network. All of them are mixtures of Gaussians with diagonal
+// covariance:
 //
 //     p(x0) = sum_k w_k N(m_k, diag c_k^2),      x = x0 + sigma n
-//     D(x; sigma) = sum_k r_k(x) (m_k sigma^2 + c_k^2 x) / (c_k^2 + sigma^2),   r_k = posterior weight of component k
-//     score(x) = (D - x) / sigma^2
+//     D(x; sigma) = sum_k r_k(x) (m_k sigma^2 + c_k^2 x) / (c_k^2 + sigma^2),   r_k = posterior weight of
+//     component k score(x) = (D - x) / sigma^2
 //
 // Everything is computed in float64 and can be differentiated.
 #pragma once
@@ -25,9 +26,10 @@ namespace schedbench {
 
 class ExactTarget final : public Denoiser {
   public:
-    /// means, widths: [K, d] float64 (widths >= 0); weights: [K] > 0, of any sum; shape: of one sample, d elements.
-    ExactTarget(std::string spec, NoiseProcess process, std::vector<int64_t> shape, at::Tensor means, at::Tensor widths,
-                at::Tensor weights);
+    /// means, widths: [K, d] float64 (widths >= 0); weights: [K] > 0, of any sum; shape: of one sample, d
+    /// elements.
+    ExactTarget(std::string spec, NoiseProcess process, std::vector<int64_t> shape, at::Tensor means,
+                at::Tensor widths, at::Tensor weights);
 
     DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
                               const at::Tensor& labels) const override;
@@ -44,8 +46,8 @@ class ExactTarget final : public Denoiser {
     at::Tensor sample_data(NoiseKey key, std::span<const int64_t> ids) const;
 
   private:
-    at::Tensor flat(const at::Tensor& x) const;                                                ///< [B, d] float64
-    at::Tensor log_joint(const at::Tensor& x, const at::Tensor& variance) const;               ///< [B, K]
+    at::Tensor flat(const at::Tensor& x) const;                                   ///< [B, d] float64
+    at::Tensor log_joint(const at::Tensor& x, const at::Tensor& variance) const;  ///< [B, K]
 
     std::string spec_;
     NoiseProcess process_;

@@ -8,7 +8,8 @@ namespace schedbench {
 
 namespace {
 
-at::Tensor normals(NoiseKey key, const std::vector<int64_t>& ids, const std::vector<int64_t>& shape, uint32_t draw) {
+at::Tensor normals(NoiseKey key, const std::vector<int64_t>& ids, const std::vector<int64_t>& shape,
+                   uint32_t draw) {
     std::vector<int64_t> sizes{static_cast<int64_t>(ids.size())};
     sizes.insert(sizes.end(), shape.begin(), shape.end());
     at::Tensor out = at::empty(sizes, at::kFloat);
@@ -28,9 +29,13 @@ PhiloxNoise::PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::ve
     for (int64_t id : ids_) SCHEDBENCH_ASSERT(id >= 0);
 }
 
-at::Tensor PhiloxNoise::latent() const { return normals({seed_, NoisePurpose::latent}, ids_, shape_, 0); }
+at::Tensor PhiloxNoise::latent() const {
+    return normals({seed_, NoisePurpose::latent}, ids_, shape_, 0);
+}
 
-at::Tensor PhiloxNoise::step(uint32_t draw) const { return normals({seed_, NoisePurpose::step}, ids_, shape_, draw); }
+at::Tensor PhiloxNoise::step(uint32_t draw) const {
+    return normals({seed_, NoisePurpose::step}, ids_, shape_, draw);
+}
 
 at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes) {
     SCHEDBENCH_ASSERT(classes >= 1);

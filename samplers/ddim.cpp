@@ -5,11 +5,11 @@
 //
 // Divided by sqrt(abar_s), with a = sigma_r, b = sigma_s, abar = 1 / (1 + sigma^2), eps = (x - D) / a:
 //
-//     1 - abar_r / abar_s = (a^2 - b^2) / (1 + a^2)     =>     up^2 = v / abar_s = eta^2 b^2 (a^2 - b^2) / a^2
-//     x' = D + down (x - D) / a + up z,     down^2 = b^2 - up^2
+//     1 - abar_r / abar_s = (a^2 - b^2) / (1 + a^2)     =>     up^2 = v / abar_s = eta^2 b^2 (a^2 - b^2) /
+//     a^2 x' = D + down (x - D) / a + up z,     down^2 = b^2 - up^2
 //
-// so DDIM(eta) is Euler-ancestral(eta) (k-diffusion's rule), eta = 0 is Euler, and eta = 1 is DDPM with the posterior
-// variance: the coefficient of x is then b^2 / a^2.
+// so DDIM(eta) is Euler-ancestral(eta) (k-diffusion's rule), eta = 0 is Euler, and eta = 1 is DDPM with the
+// posterior variance: the coefficient of x is then b^2 / a^2.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -48,14 +48,17 @@ class Ddim final : public Sampler {
 
 const SpecEntry& entry() {
     static const SpecEntry entry{
-        "ddim", "DDIM; eta=0 is euler, eta=1 is ddpm:variance=posterior", "Song et al. 2021 (DDIM), eqs. 12 and 16",
+        "ddim",
+        "DDIM; eta=0 is euler, eta=1 is ddpm:variance=posterior",
+        "Song et al. 2021 (DDIM), eqs. 12 and 16",
         {{"eta", SpecParam::Type::number, "0", "share of the posterior noise that is added, 0 to 1"}}};
     return entry;
 }
 
 std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
     const double eta = spec.number("eta");
-    if (!(eta >= 0 && eta <= 1)) throw Error("spec", "key \"eta\" of ddim must be from 0 to 1, not " + format_number(eta), where);
+    if (!(eta >= 0 && eta <= 1))
+        throw Error("spec", "key \"eta\" of ddim must be from 0 to 1, not " + format_number(eta), where);
     return std::make_unique<Ddim>(spec);
 }
 

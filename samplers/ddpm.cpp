@@ -1,8 +1,8 @@
-// DDPM ancestral sampling on any subset of levels (Ho et al. 2020, arXiv 2006.11239, eqs. 6-7; respaced as by Nichol &
-// Dhariwal 2021, arXiv 2102.09672, section 4), r -> s:
+// DDPM ancestral sampling on any subset of levels (Ho et al. 2020, arXiv 2006.11239, eqs. 6-7; respaced as by
+// Nichol & Dhariwal 2021, arXiv 2102.09672, section 4), r -> s:
 //
-//     mean = (sqrt(abar_s) beta / (1 - abar_r)) x0hat + (sqrt(abar_r / abar_s) (1 - abar_s) / (1 - abar_r)) x_r,
-//     beta = 1 - abar_r / abar_s,     btil = beta (1 - abar_s) / (1 - abar_r)
+//     mean = (sqrt(abar_s) beta / (1 - abar_r)) x0hat + (sqrt(abar_r / abar_s) (1 - abar_s) / (1 - abar_r))
+//     x_r, beta = 1 - abar_r / abar_s,     btil = beta (1 - abar_s) / (1 - abar_r)
 //
 // Divided by sqrt(abar_s), with a = sigma_r, b = sigma_s, abar = 1 / (1 + sigma^2):
 //
@@ -30,8 +30,8 @@ class Ddpm final : public Sampler {
     at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
                       const at::Tensor& labels) const override {
         if (variance_ == "learned" && !denoiser.has_variance())
-            throw Error("option", "ddpm:variance=learned needs a model with variance channels", denoiser.spec(),
-                        "use variance=posterior or variance=beta");
+            throw Error("option", "ddpm:variance=learned needs a model with variance channels",
+                        denoiser.spec(), "use variance=posterior or variance=beta");
         const KnotWalk walk(denoiser, schedule, noise, labels);
         at::Tensor x = walk.start();
         for (int i = 0; i < walk.steps(); ++i) {
@@ -63,14 +63,20 @@ class Ddpm final : public Sampler {
 
 const SpecEntry& entry() {
     static const SpecEntry entry{
-        "ddpm", "ancestral sampling on any subset of levels, no noise on the step to level 0",
+        "ddpm",
+        "ancestral sampling on any subset of levels, no noise on the step to level 0",
         "Ho et al. 2020, eqs. 6-7; Nichol & Dhariwal 2021, section 4 and eq. 15",
-        {{"variance", SpecParam::Type::choice, "posterior", "reverse variance: posterior (small), beta (large), or learned",
+        {{"variance",
+          SpecParam::Type::choice,
+          "posterior",
+          "reverse variance: posterior (small), beta (large), or learned",
           {"posterior", "beta", "learned"}}}};
     return entry;
 }
 
-std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) { return std::make_unique<Ddpm>(spec); }
+std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) {
+    return std::make_unique<Ddpm>(spec);
+}
 
 }  // namespace
 

@@ -3,9 +3,9 @@
 //     h = ln(a / b),   r = h_{i-1} / h,   Dhat = D_i + (D_i - D_{i-1}) / (2 r)
 //     x' = (b / a) x + (1 - b / a) Dhat                    (e^{-h} = b / a)
 //
-// a = sigma_i, b = sigma_{i+1}. The first step is first order (Dhat = D_i), and so is a step to b = 0 (h infinite), which
-// gives x' = D_i. lower-order-final=true makes the last step first order also where it ends above 0. One evaluation a
-// step; D_{i-1} is the only history.
+// a = sigma_i, b = sigma_{i+1}. The first step is first order (Dhat = D_i), and so is a step to b = 0 (h
+// infinite), which gives x' = D_i. lower-order-final=true makes the last step first order also where it ends
+// above 0. One evaluation a step; D_{i-1} is the only history.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -46,14 +46,17 @@ class Dpmpp2M final : public Sampler {
 };
 
 const SpecEntry& entry() {
-    static const SpecEntry entry{
-        "dpmpp-2m", "DPM-Solver++(2M), midpoint type; the step to level 0 is first order",
-        "Lu et al. 2022 (DPM-Solver++), alg. 2",
-        {{"lower-order-final", SpecParam::Type::flag, "false", "first order on the last step also where it ends above 0"}}};
+    static const SpecEntry entry{"dpmpp-2m",
+                                 "DPM-Solver++(2M), midpoint type; the step to level 0 is first order",
+                                 "Lu et al. 2022 (DPM-Solver++), alg. 2",
+                                 {{"lower-order-final", SpecParam::Type::flag, "false",
+                                   "first order on the last step also where it ends above 0"}}};
     return entry;
 }
 
-std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) { return std::make_unique<Dpmpp2M>(spec); }
+std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) {
+    return std::make_unique<Dpmpp2M>(spec);
+}
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Euler steps of the probability-flow ODE in the VE form (Karras et al. 2022, arXiv 2206.00364, alg. 1 with s = 1):
+// Euler steps of the probability-flow ODE in the VE form (Karras et al. 2022, arXiv 2206.00364, alg. 1 with s
+// = 1):
 //
 //     d = (x - D(x; a)) / a,     x' = x + (b - a) d,     a = sigma_i, b = sigma_{i+1}
 //
@@ -33,12 +34,16 @@ class Euler final : public Sampler {
 };
 
 const SpecEntry& entry() {
-    static const SpecEntry entry{"euler", "Euler steps of the probability-flow ODE; the same numbers as ddim:eta=0",
-                                 "Karras et al. 2022, alg. 1; Song et al. 2021 (DDIM), eq. 12 with sigma = 0", {}};
+    static const SpecEntry entry{"euler",
+                                 "Euler steps of the probability-flow ODE; the same numbers as ddim:eta=0",
+                                 "Karras et al. 2022, alg. 1; Song et al. 2021 (DDIM), eq. 12 with sigma = 0",
+                                 {}};
     return entry;
 }
 
-std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) { return std::make_unique<Euler>(spec); }
+std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) {
+    return std::make_unique<Euler>(spec);
+}
 
 }  // namespace
 

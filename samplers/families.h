@@ -1,4 +1,5 @@
-// The explicit list of sampler families: one file each, with its paper and equations; registry.cpp puts them together.
+// The explicit list of sampler families: one file each, with its paper and equations; registry.cpp puts them
+// together.
 #pragma once
 
 #include <memory>
@@ -14,10 +15,10 @@ struct SamplerFamily {
     std::unique_ptr<Sampler> (*make)(const Spec& completed, const std::string& where);
 };
 
-extern const SamplerFamily euler_family;   ///< euler.cpp
-extern const SamplerFamily ddim_family;    ///< ddim.cpp
-extern const SamplerFamily ddpm_family;    ///< ddpm.cpp
-extern const SamplerFamily heun_family;    ///< heun.cpp
-extern const SamplerFamily dpmpp_family;   ///< dpmpp.cpp
+extern const SamplerFamily euler_family;  ///< euler.cpp
+extern const SamplerFamily ddim_family;   ///< ddim.cpp
+extern const SamplerFamily ddpm_family;   ///< ddpm.cpp
+extern const SamplerFamily heun_family;   ///< heun.cpp
+extern const SamplerFamily dpmpp_family;  ///< dpmpp.cpp
 
 }  // namespace schedbench

@@ -5,8 +5,9 @@
 //     d = (xhat - D(xhat; ahat)) / ahat,     x' = xhat + (b - ahat) d
 //     if b > 0:  d' = (x' - D(x'; b)) / b,   x' = xhat + (b - ahat) (d + d') / 2
 //
-// a = sigma_i, b = sigma_{i+1}. N is the number of steps, which is the paper's N when the schedule ends at 0. On a
-// discrete process ahat is rounded to the table, as in the paper's code. 2N - 1 evaluations when the schedule ends at 0.
+// a = sigma_i, b = sigma_{i+1}. N is the number of steps, which is the paper's N when the schedule ends at 0.
+// On a discrete process ahat is rounded to the table, as in the paper's code. 2N - 1 evaluations when the
+// schedule ends at 0.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -23,12 +24,17 @@ namespace {
 class Heun final : public Sampler {
   public:
     explicit Heun(Spec spec)
-        : spec_(std::move(spec)), churn_(spec_.number("s-churn")), min_(spec_.number("s-min")), max_(spec_.number("s-max")),
-          noise_(spec_.number("s-noise")), knots_divisor_(spec_.text("churn-divisor") == "knots") {}
+        : spec_(std::move(spec)),
+          churn_(spec_.number("s-churn")),
+          min_(spec_.number("s-min")),
+          max_(spec_.number("s-max")),
+          noise_(spec_.number("s-noise")),
+          knots_divisor_(spec_.text("churn-divisor") == "knots") {}
     at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
                       const at::Tensor& labels) const override {
         const KnotWalk walk(denoiser, schedule, noise, labels);
-        const double most = std::min(churn_ / (walk.steps() + (knots_divisor_ ? 1 : 0)), std::numbers::sqrt2 - 1);
+        const double most =
+            std::min(churn_ / (walk.steps() + (knots_divisor_ ? 1 : 0)), std::numbers::sqrt2 - 1);
         at::Tensor x = walk.start();
         for (int i = 0; i < walk.steps(); ++i) {
             const double a = walk.level(i), b = walk.level(i + 1);
@@ -65,13 +71,17 @@ class Heun final : public Sampler {
 const SpecEntry& entry() {
     constexpr auto number = SpecParam::Type::number;
     static const SpecEntry entry{
-        "heun", "Heun's method with optional churn; 2N-1 evaluations when the schedule ends at 0",
+        "heun",
+        "Heun's method with optional churn; 2N-1 evaluations when the schedule ends at 0",
         "Karras et al. 2022, algs. 1 and 2",
         {{"s-churn", number, "0", "total churn; 0 is the deterministic sampler"},
          {"s-min", number, "0", "lowest level with churn"},
          {"s-max", number, "inf", "highest level with churn"},
          {"s-noise", number, "1", "factor of the standard deviation of added noise"},
-         {"churn-divisor", SpecParam::Type::choice, "steps", "s-churn is divided by the number of steps N, or of knots N+1",
+         {"churn-divisor",
+          SpecParam::Type::choice,
+          "steps",
+          "s-churn is divided by the number of steps N, or of knots N+1",
           {"steps", "knots"}}}};
     return entry;
 }

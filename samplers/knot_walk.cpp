@@ -17,21 +17,28 @@ std::string shape_text(at::IntArrayRef sizes) {
 
 }  // namespace
 
-KnotWalk::KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise, const at::Tensor& labels)
+KnotWalk::KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
+                   const at::Tensor& labels)
     : denoiser_(denoiser), schedule_(schedule), latent_(noise.latent().to(at::kDouble)), labels_(labels) {
     SCHEDBENCH_ASSERT(schedule.steps() >= 1 && schedule.model_time.size() == schedule.effective.size());
     const std::vector<int64_t> shape = denoiser.shape();
     if (latent_.dim() < 1 || latent_.sizes().slice(1) != at::IntArrayRef(shape))
-        throw Error("shape", "latents are " + shape_text(latent_.sizes()) + ", but a sample of the model is " +
-                                 shape_text(shape), denoiser.spec());
+        throw Error("shape",
+                    "latents are " + shape_text(latent_.sizes()) + ", but a sample of the model is " +
+                        shape_text(shape),
+                    denoiser.spec());
     if (labels_.defined() && (labels_.dim() != 1 || labels_.size(0) != latent_.size(0)))
-        throw Error("shape", "labels are " + shape_text(labels_.sizes()) + " for a batch of " +
-                                 std::to_string(latent_.size(0)), denoiser.spec());
+        throw Error("shape",
+                    "labels are " + shape_text(labels_.sizes()) + " for a batch of " +
+                        std::to_string(latent_.size(0)),
+                    denoiser.spec());
     if (labels_.defined() && denoiser.classes() == 0)
         throw Error("option", "labels were given to a model without classes", denoiser.spec());
     if (!labels_.defined() && denoiser.classes() > 0)
-        throw Error("option", "the model has " + std::to_string(denoiser.classes()) + " classes, but no labels were given",
-                    denoiser.spec());
+        throw Error(
+            "option",
+            "the model has " + std::to_string(denoiser.classes()) + " classes, but no labels were given",
+            denoiser.spec());
 }
 
 LocatedLevel KnotWalk::knot(int i) const {
@@ -55,8 +62,10 @@ DenoiserOutput KnotWalk::output(const at::Tensor& x, const LocatedLevel& at) con
 
 at::Tensor KnotWalk::finish(at::Tensor x) const {
     if (!at::isfinite(x).all().item<bool>())
-        throw Error("number", "samples are not finite after " + std::to_string(steps()) + " steps of " + schedule_.spec,
-                    denoiser_.spec(), "the model returned NaN or infinity, or the sampler diverged: try more steps");
+        throw Error("number",
+                    "samples are not finite after " + std::to_string(steps()) + " steps of " + schedule_.spec,
+                    denoiser_.spec(),
+                    "the model returned NaN or infinity, or the sampler diverged: try more steps");
     return x;
 }
 

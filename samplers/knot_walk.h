@@ -1,5 +1,5 @@
-// KnotWalk: what every sampler does with the knots of a schedule: start from the latents, call the model at a knot,
-// check the result. Arithmetic is float64 whatever the model returns.
+// KnotWalk: what every sampler does with the knots of a schedule: start from the latents, call the model at a
+// knot, check the result. Arithmetic is float64 whatever the model returns.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,17 +13,19 @@ namespace schedbench {
 class KnotWalk {
   public:
     /// Error("shape") if the noise or the labels do not fit the model.
-    KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise, const at::Tensor& labels);
+    KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
+             const at::Tensor& labels);
 
     int steps() const { return schedule_.steps(); }
     double level(int i) const { return schedule_.effective[static_cast<size_t>(i)]; }
-    at::Tensor start() const { return latent_ * level(0); }           ///< x at the first knot
+    at::Tensor start() const { return latent_ * level(0); }  ///< x at the first knot
     LocatedLevel knot(int i) const;
-    /// The level that the model offers for a sigma which is no knot (churn), under the schedule's own time rule.
+    /// The level that the model offers for a sigma which is no knot (churn), under the schedule's own time
+    /// rule.
     LocatedLevel locate(double sigma) const;
-    DenoiserOutput output(const at::Tensor& x, const LocatedLevel& at) const;   ///< float64
+    DenoiserOutput output(const at::Tensor& x, const LocatedLevel& at) const;  ///< float64
     at::Tensor denoised(const at::Tensor& x, int i) const { return output(x, knot(i)).x0; }
-    at::Tensor finish(at::Tensor x) const;                            ///< Error("number") if x is not finite
+    at::Tensor finish(at::Tensor x) const;  ///< Error("number") if x is not finite
 
   private:
     const Denoiser& denoiser_;

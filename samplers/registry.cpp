@@ -12,14 +12,16 @@ namespace schedbench {
 namespace {
 
 const std::array<SamplerFamily, 5>& families() {
-    static const std::array<SamplerFamily, 5> list{euler_family, ddim_family, ddpm_family, heun_family, dpmpp_family};
+    static const std::array<SamplerFamily, 5> list{euler_family, ddim_family, ddpm_family, heun_family,
+                                                   dpmpp_family};
     return list;
 }
 
 /// The null system: a model that costs nothing, on which evaluations are counted.
 class NullDenoiser final : public Denoiser {
   public:
-    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor&, const at::Tensor&, const at::Tensor&) const override {
+    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor&, const at::Tensor&,
+                              const at::Tensor&) const override {
         return {at::zeros_like(x), at::zeros_like(x)};
     }
     const NoiseProcess& process() const override { return process_; }
@@ -66,13 +68,16 @@ std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where
     return nullptr;
 }
 
-int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where, const std::string& end_rule) {
+int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where,
+                        const std::string& end_rule) {
     SCHEDBENCH_ASSERT(end_rule == "zero" || end_rule == "sigma-min");
     const bool end_zero = end_rule == "zero";
     const int64_t least = count_evaluations(sampler, 1, end_zero);
     if (least > budget)
-        throw Error("number", "a budget of " + std::to_string(budget) + " evaluations is too small: one step of " +
-                                  sampler.spec().print() + " needs " + std::to_string(least), where);
+        throw Error("number",
+                    "a budget of " + std::to_string(budget) + " evaluations is too small: one step of " +
+                        sampler.spec().print() + " needs " + std::to_string(least),
+                    where);
     // Every step evaluates at least once, so N <= budget; the count does not fall with N: bisect.
     int fits = 1, fails = budget + 1;
     int64_t used = least;

@@ -1,8 +1,8 @@
 // Sampler: (denoiser, schedule, noise, block of sample ids) -> x at the last level.
 //
-// Samplers work on x in the variance-exploding form, float64 (the arithmetic costs nothing beside the network), from
-// latents z ~ N(0, I): x starts as sigma_0 z. A schedule that ends at 0 gives x0. History is the sampler's own state,
-// inside one call of sample(). NFE is what the model wrapper counts.
+// Samplers work on x in the variance-exploding form, float64 (the arithmetic costs nothing beside the
+// network), from latents z ~ N(0, I): x starts as sigma_0 z. A schedule that ends at 0 gives x0. History is
+// the sampler's own state, inside one call of sample(). NFE is what the model wrapper counts.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,8 +21,8 @@
 
 namespace schedbench {
 
-/// Noise for a block of samples. latent(): draw 0 of purpose `latent`; step(i): draw i of purpose `step`, so that two
-/// schedules share noise where step indices agree. Both return float64 [B, shape...].
+/// Noise for a block of samples. latent(): draw 0 of purpose `latent`; step(i): draw i of purpose `step`, so
+/// that two schedules share noise where step indices agree. Both return float64 [B, shape...].
 class BlockNoise {
   public:
     virtual ~BlockNoise() = default;
@@ -51,16 +51,16 @@ class Sampler {
     /// Returns x at the schedule's last level, float64 [B, shape...].
     virtual at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
                               const at::Tensor& labels = {}) const = 0;
-    virtual const Spec& spec() const = 0;                 ///< completed
-    virtual bool stochastic() const { return false; }     ///< draws step noise
+    virtual const Spec& spec() const = 0;              ///< completed
+    virtual bool stochastic() const { return false; }  ///< draws step noise
 };
 
-const std::vector<SpecEntry>& sampler_entries();          ///< euler, ddim, ddpm, heun, dpmpp-2m
+const std::vector<SpecEntry>& sampler_entries();  ///< euler, ddim, ddpm, heun, dpmpp-2m
 std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where = "sampler");
 
-/// The largest N whose counted NFE is at most `budget`, found by running the sampler on a null denoiser (shape {1}).
-/// Error("number") if even N = 1 needs more. `nfe` receives the NFE really used. `end_rule` is the schedule's ("zero" or
-/// "sigma-min"): a step to 0 may cost less.
+/// The largest N whose counted NFE is at most `budget`, found by running the sampler on a null denoiser
+/// (shape {1}). Error("number") if even N = 1 needs more. `nfe` receives the NFE really used. `end_rule` is
+/// the schedule's ("zero" or "sigma-min"): a step to 0 may cost less.
 int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where,
                         const std::string& end_rule = "zero");
 

@@ -1,4 +1,5 @@
-// Denoising statistics of N(0, c2) data and its exact denoiser, from closed forms, with the Gaussian density as decoder.
+// Denoising statistics of N(0, c2) data and its exact denoiser, from closed forms, with the Gaussian density
+// as decoder.
 #pragma once
 
 #include "likelihood/denoising_statistics.h"
@@ -20,7 +21,8 @@ inline DenoisingStatistics gaussian_statistics(const NoiseProcess& chain, double
         const double b = chain.one_minus_abar(t), m = c2 * b / (c2 * chain.abar(t) + b);
         out.betas.push_back(chain.beta(t - 1, t));
         out.error[static_cast<size_t>(t)].add(m);
-        out.decoder_nats[static_cast<size_t>(t)].add(gaussian_decoder_cost(m, table_decoder_variance(chain, t)));
+        out.decoder_nats[static_cast<size_t>(t)].add(
+            gaussian_decoder_cost(m, table_decoder_variance(chain, t)));
     }
     return out;
 }

@@ -1,4 +1,5 @@
-// Tools to look into a sampler without Monte Carlo: schedules from bare lists, and noise that is chosen element by element.
+// Tools to look into a sampler without Monte Carlo: schedules from bare lists, and noise that is chosen
+// element by element.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -30,22 +31,27 @@ inline Schedule schedule_of(std::vector<double> levels, const NoiseProcess& proc
 /// The latent and the step noise are given; steps beyond the list are zero.
 class GivenNoise final : public BlockNoise {
   public:
-    GivenNoise(at::Tensor latent, std::vector<at::Tensor> steps = {}) : latent_(std::move(latent)), steps_(std::move(steps)) {}
+    GivenNoise(at::Tensor latent, std::vector<at::Tensor> steps = {})
+        : latent_(std::move(latent)), steps_(std::move(steps)) {}
     at::Tensor latent() const override { return latent_; }
-    at::Tensor step(uint32_t draw) const override { return draw < steps_.size() ? steps_[draw] : at::zeros_like(latent_); }
+    at::Tensor step(uint32_t draw) const override {
+        return draw < steps_.size() ? steps_[draw] : at::zeros_like(latent_);
+    }
 
   private:
     at::Tensor latent_;
     std::vector<at::Tensor> steps_;
 };
 
-/// On data N(0, c^2) every sampler is linear in (latent, step noise). One batch of N + 1 samples, each with one unit
-/// input, recovers all coefficients; the output variance for a start variance `start` is then exact.
-inline double output_variance(const Sampler& sampler, const Denoiser& denoiser, const Schedule& schedule, double start) {
+/// On data N(0, c^2) every sampler is linear in (latent, step noise). One batch of N + 1 samples, each with
+/// one unit input, recovers all coefficients; the output variance for a start variance `start` is then exact.
+inline double output_variance(const Sampler& sampler, const Denoiser& denoiser, const Schedule& schedule,
+                              double start) {
     const int64_t steps = schedule.steps();
     const at::Tensor unit = at::eye(steps + 1, at::kDouble);
     std::vector<at::Tensor> inputs;
-    for (int64_t i = 0; i < steps; ++i) inputs.push_back(unit.select(0, i + 1).reshape({steps + 1, 1}).clone());
+    for (int64_t i = 0; i < steps; ++i)
+        inputs.push_back(unit.select(0, i + 1).reshape({steps + 1, 1}).clone());
     const GivenNoise noise(unit.select(0, 0).reshape({steps + 1, 1}).clone(), inputs);
     const at::Tensor out = sampler.sample(denoiser, schedule, noise).reshape({-1});
     const double sigma = schedule.effective.front();
@@ -65,7 +71,8 @@ inline std::vector<double> karras(double rho, int steps, double low, double high
 
 inline std::vector<double> log_linear(int steps, double low, double high) {
     std::vector<double> out;
-    for (int i = 0; i <= steps; ++i) out.push_back(high * std::pow(low / high, static_cast<double>(i) / steps));
+    for (int i = 0; i <= steps; ++i)
+        out.push_back(high * std::pow(low / high, static_cast<double>(i) / steps));
     out.back() = low;
     return out;
 }

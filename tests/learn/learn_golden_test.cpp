@@ -1,5 +1,5 @@
-// Learners against exact costs, lengths, knots and path costs. Costs are Monte Carlo estimates: a difference counts in
-// standard errors of the reference's own per-sample deviation, and may be five of them.
+// Learners against exact costs, lengths, knots and path costs. Costs are Monte Carlo estimates: a difference
+// counts in standard errors of the reference's own per-sample deviation, and may be five of them.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -30,33 +30,42 @@ std::shared_ptr<const ExactTarget> target_of(const json& target) {
     if (target.contains("c")) {
         const int copies = target["multiplicity"];
         if (copies > 1)
-            return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"][0]) + ",dim=" + std::to_string(copies)));
+            return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"][0]) +
+                                          ",dim=" + std::to_string(copies)));
         return make_exact(Spec::parse("exact:gaussian,c=" + target["c"].dump()));
     }
     if (target.contains("depth"))
-        return make_exact(Spec::parse("exact:cantor,depth=" + std::to_string(target["depth"].get<int>()) + ",width=" + format_number(target["std"])));
+        return make_exact(Spec::parse("exact:cantor,depth=" + std::to_string(target["depth"].get<int>()) +
+                                      ",width=" + format_number(target["std"])));
     if (!target.contains("means")) return nullptr;
     json flat = json::array();
     for (const json& mean : target["means"]) {
-        if (mean.is_array()) for (const json& value : mean) flat.push_back(value);
-        else flat.push_back(mean);
+        if (mean.is_array())
+            for (const json& value : mean) flat.push_back(value);
+        else
+            flat.push_back(mean);
     }
-    const std::string widths = target.contains("stds") ? target["stds"].dump() : "[" + format_number(target["std"]) + "]";
-    return make_exact(Spec::parse("exact:mixture,means=" + flat.dump() + ",weights=" + target["weights"].dump() + ",widths=" + widths +
+    const std::string widths =
+        target.contains("stds") ? target["stds"].dump() : "[" + format_number(target["std"]) + "]";
+    return make_exact(Spec::parse("exact:mixture,means=" + flat.dump() +
+                                  ",weights=" + target["weights"].dump() + ",widths=" + widths +
                                   ",dim=" + std::to_string(target["d"].get<int>())));
 }
 
-RunningMean one_cost(const std::shared_ptr<const ExactTarget>& target, double to, double from, int64_t probes, uint64_t seed) {
+RunningMean one_cost(const std::shared_ptr<const ExactTarget>& target, double to, double from, int64_t probes,
+                     uint64_t seed) {
     const auto source = exact_source(target, probes, seed);
     CostCurve curve;
-    measure_corrector_cost(curve, *target, *source, {target->process().locate(to), target->process().locate(from)},
+    measure_corrector_cost(curve, *target, *source,
+                           {target->process().locate(to), target->process().locate(from)},
                            {.probes = probes, .batch = 2000, .seed = seed});
     return curve.cost[0];
 }
 
 TEST(GoldenLearners, CorrectorCosts) {
     golden::Tally pairs("schedules/score_optimal_costs corrector cost, in standard errors"),
-        estimators("schedules/score_estimators corrector, in standard errors"), spread("schedules/score_estimators per-sample deviation");
+        estimators("schedules/score_estimators corrector, in standard errors"),
+        spread("schedules/score_estimators per-sample deviation");
     std::map<std::string, std::shared_ptr<const ExactTarget>> known;
     uint64_t seed = 0;  // one a case, so that cases do not err together
     for (const json& file : json_files("targets")) {
@@ -69,7 +78,8 @@ TEST(GoldenLearners, CorrectorCosts) {
             for (const json& pair : target["VE"]["pairs"]) {
                 const RunningMean cost = one_cost(exact, pair["t_to"], pair["t"], probes, ++seed);
                 const double se = pair["sd_c"].get<double>() / std::sqrt(static_cast<double>(probes));
-                pairs.add(std::abs(cost.mean - pair["L_c"].get<double>()) / se, 5, target["id"].get<std::string>() + " " + pair["t"].dump());
+                pairs.add(std::abs(cost.mean - pair["L_c"].get<double>()) / se, 5,
+                          target["id"].get<std::string>() + " " + pair["t"].dump());
             }
         }
     }
@@ -78,7 +88,8 @@ TEST(GoldenLearners, CorrectorCosts) {
             if (item["path"] != "VE" || !known.contains(item["target"])) continue;
             const RunningMean cost = one_cost(known[item["target"]], item["t_to"], item["t"], 20000, ++seed);
             const double sd = item["per_sample_sd"];
-            estimators.add(std::abs(cost.mean - item["L_c"].get<double>()) / (sd / std::sqrt(20000.0)), 5, item["target"]);
+            estimators.add(std::abs(cost.mean - item["L_c"].get<double>()) / (sd / std::sqrt(20000.0)), 5,
+                           item["target"]);
             spread.add(std::abs(std::sqrt(cost.variance()) / sd - 1), 0.15, item["target"]);
         }
     }
@@ -87,10 +98,11 @@ TEST(GoldenLearners, CorrectorCosts) {
     spread.report();
 }
 
-/// The whole learner against the continuum: length, and knots where an error of the length of five standard errors
-/// (plus 0.6 % for the finite spacing) would put them.
+/// The whole learner against the continuum: length, and knots where an error of the length of five standard
+/// errors (plus 0.6 % for the finite spacing) would put them.
 TEST(GoldenLearners, LengthsAndKnots) {
-    golden::Tally lengths("schedules/score_optimal_costs length"), knots("schedules/score_optimal_costs knots, in length");
+    golden::Tally lengths("schedules/score_optimal_costs length"),
+        knots("schedules/score_optimal_costs knots, in length");
     for (const json& file : json_files("targets")) {
         for (const json& target : file["targets"]) {
             if (!target.contains("VE") || target["d"] > 100) continue;
@@ -99,7 +111,8 @@ TEST(GoldenLearners, LengthsAndKnots) {
             for (const json& length : target["VE"]["length"]) {
                 const Spec spec = complete_learner(
                     Spec::parse("score-optimal:spacing=0.1,probes=1600,batch=200,end=sigma-min,sigma-min=" +
-                                format_number(length["t_min"]) + ",sigma-max=" + format_number(length["t_max"])),
+                                format_number(length["t_min"]) +
+                                ",sigma-max=" + format_number(length["t_max"])),
                     exact->process());
                 CostCurve curve;
                 measure_score_optimal(curve, spec, *exact, *source);
@@ -112,11 +125,15 @@ TEST(GoldenLearners, LengthsAndKnots) {
                     std::vector<double> want = length[key];
                     const int steps = static_cast<int>(want.size()) - 1;
                     const Schedule schedule = place(learned, spec, exact->process(), {.steps = steps});
-                    // A knot is right if its own length is: near the clean end levels move a lot for no length.
-                    const LengthCurve inverse(learned.curve.sigma, learned.curve.length, Interpolant::pchip_sigma, name);
+                    // A knot is right if its own length is: near the clean end levels move a lot for no
+                    // length.
+                    const LengthCurve inverse(learned.curve.sigma, learned.curve.length,
+                                              Interpolant::pchip_sigma, name);
                     for (int i = 0; i <= steps; ++i) {
                         const double ours = schedule.effective[static_cast<size_t>(steps - i)];
-                        knots.add(std::abs(inverse.sigma_at(ours) - inverse.sigma_at(want[static_cast<size_t>(i)])), tolerance, name + " " + key);
+                        knots.add(
+                            std::abs(inverse.sigma_at(ours) - inverse.sigma_at(want[static_cast<size_t>(i)])),
+                            tolerance, name + " " + key);
                     }
                 }
             }
@@ -134,21 +151,29 @@ TEST(GoldenLearners, DynamicProgrammeOnGaussianData) {
             if (levels > 1000) continue;
             std::string process = item["schedule"] == "cosine" ? "cosine:T=" : "linear:T=";
             process += std::to_string(levels);
-            if (item["beta"].size() == static_cast<size_t>(levels)) process = "betas:values=" + item["beta"].dump();
+            if (item["beta"].size() == static_cast<size_t>(levels))
+                process = "betas:values=" + item["beta"].dump();
             const NoiseProcess chain(Spec::parse(process));
             for (const json& target : item["targets"]) {
                 if (!target.contains("variance")) continue;
-                const DenoisingStatistics statistics = closed_form::gaussian_statistics(chain, target["variance"]);
+                const DenoisingStatistics statistics =
+                    closed_form::gaussian_statistics(chain, target["variance"]);
                 for (const auto& [variance, results] : target["variances"].items()) {
                     int most = 1;
-                    for (const json& optimal : results["optimal"]) most = std::max(most, optimal["K"].get<int>());
-                    const Spec spec = complete_learner(Spec::parse("dp-elbo:clip=false,decoder=density,variance=" + variance), chain);
+                    for (const json& optimal : results["optimal"])
+                        most = std::max(most, optimal["K"].get<int>());
+                    const Spec spec = complete_learner(
+                        Spec::parse("dp-elbo:clip=false,decoder=density,variance=" + variance), chain);
                     const LearnedSchedule learned = dp_elbo_schedule(statistics, spec, chain, most);
                     for (const json& optimal : results["optimal"]) {
                         const std::vector<int64_t>& nodes = learned.paths.at(optimal["K"]);
-                        const PathBound bound = path_bound(statistics, parse_variance(variance, "golden"), {nodes.begin(), nodes.end()});
-                        const double expected = nats_to_bits(optimal["cost"].get<double>() + target["prior"].get<double>()) + std::log2(127.5);
-                        tally.add(std::abs(bound.bits_per_dim.value - expected), 1e-10 * (1 + std::abs(expected)), process.substr(0, 20) + " " + variance);
+                        const PathBound bound = path_bound(statistics, parse_variance(variance, "golden"),
+                                                           {nodes.begin(), nodes.end()});
+                        const double expected =
+                            nats_to_bits(optimal["cost"].get<double>() + target["prior"].get<double>()) +
+                            std::log2(127.5);
+                        tally.add(std::abs(bound.bits_per_dim.value - expected),
+                                  1e-10 * (1 + std::abs(expected)), process.substr(0, 20) + " " + variance);
                     }
                 }
             }

@@ -27,36 +27,45 @@ TEST(Corrector, EveryIntervalAndWeightOfAGaussian) {
         measure_corrector_cost(curve, *target, *source, levels, {.weight = weight, .probes = 500});
         for (size_t j = 0; j < curve.cost.size(); ++j) {
             const double to = curve.sigma[j], from = curve.sigma[j + 1];
-            const double v2 = weight == CostWeight::entered ? to * to : weight == CostWeight::left ? from * from : to * from;
+            const double v2 = weight == CostWeight::entered ? to * to
+                              : weight == CostWeight::left  ? from * from
+                                                            : to * from;
             const double expected = 20 * gaussian_cost(0.5, to, from, v2);
-            EXPECT_LT(std::abs(curve.cost[j].mean - expected), 5 * expected * std::sqrt(2.0 / (20 * 500))) << j;
-            EXPECT_NEAR(curve.cost[j].standard_error() / (expected * std::sqrt(2.0 / (20 * 500))), 1, 0.25) << j;
+            EXPECT_LT(std::abs(curve.cost[j].mean - expected), 5 * expected * std::sqrt(2.0 / (20 * 500)))
+                << j;
+            EXPECT_NEAR(curve.cost[j].standard_error() / (expected * std::sqrt(2.0 / (20 * 500))), 1, 0.25)
+                << j;
         }
     }
 }
 
-/// The paper's weight on c = 1, [0.5, 20]: knots against the continuum optimum th - tanh th = A + (i/T)(B - A), t = c sinh th.
+/// The paper's weight on c = 1, [0.5, 20]: knots against the continuum optimum th - tanh th = A + (i/T)(B -
+/// A), t = c sinh th.
 TEST(ScoreOptimal, KnotsOfAGaussian) {
     const auto target = make_exact(Spec::parse("exact:gaussian,c=1,dim=64"));
     const auto source = exact_source(target, 400);
     const Spec spec = complete_learner(
-        Spec::parse("score-optimal:probes=400,spacing=0.02,sigma-min=0.5,sigma-max=20,end=sigma-min"), target->process());
+        Spec::parse("score-optimal:probes=400,spacing=0.02,sigma-min=0.5,sigma-max=20,end=sigma-min"),
+        target->process());
     CostCurve curve;
     measure_score_optimal(curve, spec, *target, *source);
     const LearnedSchedule learned = score_optimal_schedule(curve, spec, target->process());
     const auto length = [](double t) { return 2 * (std::asinh(t) - t / std::sqrt(1 + t * t)); };
     const double total = length(20) - length(0.5);
-    EXPECT_NEAR(learned.curve.length.back() / (8 * total), 1, 0.03);  // sqrt(64) axes; the weight is O(spacing) low
+    EXPECT_NEAR(learned.curve.length.back() / (8 * total), 1,
+                0.03);  // sqrt(64) axes; the weight is O(spacing) low
     for (int steps : {1, 8, 16}) {
         const Schedule schedule = place(learned, spec, target->process(), {.steps = steps});
         ASSERT_EQ(schedule.steps(), steps);
         for (int i = 0; i <= steps; ++i) {
-            const double ours = (length(schedule.effective[static_cast<size_t>(steps - i)]) - length(0.5)) / total;
+            const double ours =
+                (length(schedule.effective[static_cast<size_t>(steps - i)]) - length(0.5)) / total;
             EXPECT_NEAR(ours, static_cast<double>(i) / steps, 0.01) << steps << " " << i;
         }
     }
-    const Schedule zero = place(learned, complete_learner(Spec::parse("score-optimal:sigma-min=0.5,sigma-max=20"), target->process()),
-                                target->process(), {.steps = 5});
+    const Schedule zero = place(
+        learned, complete_learner(Spec::parse("score-optimal:sigma-min=0.5,sigma-max=20"), target->process()),
+        target->process(), {.steps = 5});
     EXPECT_EQ(zero.end_rule, "zero");
     EXPECT_EQ(zero.effective.back(), 0);
     EXPECT_NEAR(zero.effective[4], 0.5, 1e-12);
@@ -81,7 +90,8 @@ TEST(ScoreOptimal, LengthErrorCoversTheSpread) {
 TEST(ScoreOptimal, AStoppedMeasurementGoesOnWithTheSameBits) {
     const auto target = make_exact(Spec::parse("exact:mixture,means=[-1,1]"));
     const auto source = exact_source(target, 30);
-    const Spec spec = complete_learner(Spec::parse("score-optimal:probes=100,batch=32,spacing=0.5"), target->process());
+    const Spec spec =
+        complete_learner(Spec::parse("score-optimal:probes=100,batch=32,spacing=0.5"), target->process());
     CostCurve whole, parts;
     measure_score_optimal(whole, spec, *target, *source);
     measure_score_optimal(parts, spec, *target, *source, [](const CostCurve& c) { return c.probes < 64; });
@@ -106,7 +116,8 @@ TEST(ScoreOptimal, OnATableTheGridIsTheTable) {
     const Schedule schedule = place(score_optimal_schedule(curve, spec, p), spec, p, {.steps = 6});
     ASSERT_EQ(schedule.index.size(), 7U);
     EXPECT_EQ(schedule.index.back(), 0);
-    for (size_t i = 0; i < 6; ++i) EXPECT_EQ(schedule.effective[i], p.sigma(static_cast<int>(schedule.index[i])));
+    for (size_t i = 0; i < 6; ++i)
+        EXPECT_EQ(schedule.effective[i], p.sigma(static_cast<int>(schedule.index[i])));
 }
 
 TEST(ScoreOptimal, KeptInAFileItGivesTheSameKnots) {
@@ -137,10 +148,13 @@ TEST(DpElbo, LearnedFromDrawsItIsNearlyOptimal) {
     const BudgetPaths best = exact.best_paths(ElboVariance::posterior, 12);
     for (int steps = 1; steps <= 12; ++steps) {
         const auto& nodes = learned.paths.at(steps);
-        const double cost = exact.path_cost(ElboVariance::posterior, {nodes.begin(), nodes.end()}) - exact.prior(50);
+        const double cost =
+            exact.path_cost(ElboVariance::posterior, {nodes.begin(), nodes.end()}) - exact.prior(50);
         EXPECT_GT(cost, best.cost[static_cast<size_t>(steps)] - 1e-12);
         // What the choice by noisy statistics can lose is the noise of two paths.
-        const double se = path_bound(statistics, ElboVariance::posterior, {nodes.begin(), nodes.end()}).bits_per_dim.se * std::log(2.0);
+        const double se =
+            path_bound(statistics, ElboVariance::posterior, {nodes.begin(), nodes.end()}).bits_per_dim.se *
+            std::log(2.0);
         EXPECT_LT(se, 5e-3);
         EXPECT_LT(cost, best.cost[static_cast<size_t>(steps)] + 6 * se) << steps;
         const Schedule schedule = place(learned, spec, p, {.steps = steps});
@@ -159,7 +173,8 @@ TEST(DpElbo, AContinuousModelIsSeenOnAStatedGrid) {
     const StatisticsChain chain = dp_elbo_chain(spec, p);
     EXPECT_NEAR(chain.process.sigma(1) / p.sigma_min(), 1, 1e-9);
     EXPECT_NEAR(chain.process.sigma(60) / p.sigma_max(), 1, 1e-9);
-    EXPECT_NEAR(std::log(chain.process.sigma(31) / chain.process.sigma(30)), std::log(p.sigma_max() / p.sigma_min()) / 59, 1e-9);
+    EXPECT_NEAR(std::log(chain.process.sigma(31) / chain.process.sigma(30)),
+                std::log(p.sigma_max() / p.sigma_min()) / 59, 1e-9);
     DenoisingStatistics statistics = empty_statistics(*target, chain, *source, options);
     measure_statistics(statistics, *target, *source, options);
     const LearnedSchedule learned = dp_elbo_schedule(statistics, spec, p, 10);
@@ -175,8 +190,10 @@ TEST(Learners, FaultsAreNamed) {
     const NoiseProcess& p = target->process();
     EXPECT_TRUE(is_learner(Spec::parse("dp-elbo")));
     EXPECT_FALSE(is_learner(Spec::parse("edm")));
-    for (const char* text : {"score-optimal:cost=predictor", "score-optimal:weight=both", "score-optimal:spacing=0", "score-optimal:grid=table",
-                             "score-optimal:sigma-min=90", "score-optimal:probes=0", "dp-elbo:variance=learned", "dp-elbo:grid=1", "score-optimum"})
+    for (const char* text :
+         {"score-optimal:cost=predictor", "score-optimal:weight=both", "score-optimal:spacing=0",
+          "score-optimal:grid=table", "score-optimal:sigma-min=90", "score-optimal:probes=0",
+          "dp-elbo:variance=learned", "dp-elbo:grid=1", "score-optimum"})
         EXPECT_THROW(complete_learner(Spec::parse(text), p), Error) << text;
     const Spec spec = complete_learner(Spec::parse("score-optimal:spacing=1"), p);
     EXPECT_EQ(spec.number("sigma-max"), 80);
@@ -191,10 +208,13 @@ TEST(Learners, FaultsAreNamed) {
     const DenoisingStatistics statistics = closed_form::gaussian_statistics(chain, 0.25);
     const Spec dp = complete_learner(Spec::parse("dp-elbo:clip=false"), chain);
     EXPECT_THROW(dp_elbo_schedule(statistics, dp, chain, 21), Error);
-    EXPECT_THROW(dp_elbo_schedule(statistics, complete_learner(Spec::parse("dp-elbo"), chain), chain, 5), Error);  // clip
+    EXPECT_THROW(dp_elbo_schedule(statistics, complete_learner(Spec::parse("dp-elbo"), chain), chain, 5),
+                 Error);  // clip
     EXPECT_THROW(dp_elbo_schedule(statistics, dp, NoiseProcess(Spec::parse("cosine:T=21")), 5), Error);
     EXPECT_THROW(place(dp_elbo_schedule(statistics, dp, chain, 5), dp, chain, {.steps = 6}), Error);
-    EXPECT_THROW(dp_elbo_options(complete_learner(Spec::parse("dp-elbo:decoder=gauss"), chain), *exact_source(target, 1)), Error);
+    EXPECT_THROW(dp_elbo_options(complete_learner(Spec::parse("dp-elbo:decoder=gauss"), chain),
+                                 *exact_source(target, 1)),
+                 Error);
 }
 
 }  // namespace

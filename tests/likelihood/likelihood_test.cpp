@@ -32,7 +32,8 @@ TEST(Decoder, BinsSumToOne) {
         for (double mean : {-1.02, -0.3, 0.0, 0.97})
             for (double ln_sd : {-3.5, -2.0, 0.0}) {
                 double sum = 0;
-                for (int byte = 0; byte < 256; ++byte) sum += std::exp(discrete_log_likelihood(byte, mean, ln_sd, kind));
+                for (int byte = 0; byte < 256; ++byte)
+                    sum += std::exp(discrete_log_likelihood(byte, mean, ln_sd, kind));
                 EXPECT_NEAR(sum, 1, 256e-12)  // the floor of 1e-12 a bin
                     << decoder_name(kind) << " " << mean << " " << ln_sd;
             }
@@ -49,7 +50,8 @@ TEST(Decoder, TheTensorFormIsTheScalarOne) {
             double sum = 0;
             const at::Tensor row = mean[i].reshape({-1}).contiguous();
             for (int64_t j = 0; j < 16; ++j)
-                sum -= discrete_log_likelihood(data.image(i)[static_cast<size_t>(j)], row[j].item<double>(), std::log(0.1), kind);
+                sum -= discrete_log_likelihood(data.image(i)[static_cast<size_t>(j)], row[j].item<double>(),
+                                               std::log(0.1), kind);
             EXPECT_NEAR(cost[i].item<double>(), sum / 16, 1e-11);
         }
     }
@@ -61,12 +63,15 @@ struct Gaussian {
     DenoisingStatistics statistics;
 };
 
-Gaussian gaussian_statistics(const std::string& process, double c, int dims, int64_t images, bool per_image = true) {
+Gaussian gaussian_statistics(const std::string& process, double c, int dims, int64_t images,
+                             bool per_image = true) {
     Gaussian out;
-    out.model = make_exact(Spec::parse("exact:gaussian,c=" + format_number(c) + ",dim=" + std::to_string(dims) + ",process={" + process + "}"));
+    out.model = make_exact(Spec::parse("exact:gaussian,c=" + format_number(c) +
+                                       ",dim=" + std::to_string(dims) + ",process={" + process + "}"));
     out.source = exact_source(out.model, images, 5);
     const StatisticsOptions options{.clip = false, .decoder = DecoderKind::density, .per_image = per_image};
-    out.statistics = empty_statistics(*out.model, statistics_chain(out.model->process(), 40), *out.source, options);
+    out.statistics =
+        empty_statistics(*out.model, statistics_chain(out.model->process(), 40), *out.source, options);
     measure_statistics(out.statistics, *out.model, *out.source, options);
     return out;
 }
@@ -85,11 +90,13 @@ TEST(Statistics, GaussianClosedForm) {
                         gaussian_decoder_cost(ours.mean, table_decoder_variance(chain, t)), 1e-12);
         }
         // The bound holds: no path is better than the entropy of the data, beyond its error bar.
-        const double entropy = nats_to_bits(0.5 * std::log(2 * std::numbers::pi * std::numbers::e * c * c)) + std::log2(127.5);
+        const double entropy =
+            nats_to_bits(0.5 * std::log(2 * std::numbers::pi * std::numbers::e * c * c)) + std::log2(127.5);
         for (ElboVariance variance : {ElboVariance::posterior, ElboVariance::beta, ElboVariance::analytic}) {
             const BudgetPaths best = g.statistics.elbo().best_paths(variance, 10);
             const PathBound bound = path_bound(g.statistics, variance, best.path(10));
-            EXPECT_GT(bound.bits_per_dim.value, entropy - 5 * bound.bits_per_dim.se) << process << " " << variance_name(variance);
+            EXPECT_GT(bound.bits_per_dim.value, entropy - 5 * bound.bits_per_dim.se)
+                << process << " " << variance_name(variance);
             EXPECT_GT(bound.bits_per_dim.se, 0);
         }
     }
@@ -101,7 +108,8 @@ TEST(Statistics, PerImageTotalsAreDirectSums) {
     const auto source = dataset_source(data);
     const auto model = make_exact(Spec::parse("exact:gaussian,c=0.6,shape=[1,4,4],process={cosine:T=12}"));
     const StatisticsOptions options{.clip = true, .decoder = DecoderKind::tanh, .seed = 3, .batch = 4};
-    DenoisingStatistics statistics = empty_statistics(*model, statistics_chain(model->process()), *source, options);
+    DenoisingStatistics statistics =
+        empty_statistics(*model, statistics_chain(model->process()), *source, options);
     measure_statistics(statistics, *model, *source, options);
     const NoiseProcess& p = model->process();
     const std::vector<int> path{1, 3, 7, 12};
@@ -117,18 +125,21 @@ TEST(Statistics, PerImageTotalsAreDirectSums) {
                 const at::Tensor x = noised(x0, p.sigma(t), 3, id, static_cast<uint32_t>(t));
                 const at::Tensor hat = denoise_at(*model, x, p.at_index(t)).x0.clamp(-1, 1);
                 if (k == 0) {
-                    nats += decoder_cost(x0, hat, p.posterior_variance(1, 2), DecoderKind::tanh).item<double>();
+                    nats +=
+                        decoder_cost(x0, hat, p.posterior_variance(1, 2), DecoderKind::tanh).item<double>();
                     continue;
                 }
                 const int s = path[k - 1];
-                const double btil = p.posterior_variance(s, t), reverse = variance == ElboVariance::beta ? p.beta(s, t) : btil;
+                const double btil = p.posterior_variance(s, t),
+                             reverse = variance == ElboVariance::beta ? p.beta(s, t) : btil;
                 const double a = std::sqrt(p.abar(s)) * p.beta(s, t) / p.one_minus_abar(t);
                 const double squared = (a * (x0 - hat)).square().mean().item<double>();
                 nats += 0.5 * (std::log(reverse / btil) + btil / reverse - 1 + squared / reverse);
             }
             const double b = p.one_minus_abar(12), second = x0.square().mean().item<double>();
             nats += 0.5 * (p.abar(12) * second + b - 1 - std::log(b));
-            EXPECT_NEAR(bound.per_image[static_cast<size_t>(i)], nats / std::numbers::ln2, 2e-6);  // kept as float32
+            EXPECT_NEAR(bound.per_image[static_cast<size_t>(i)], nats / std::numbers::ln2,
+                        2e-6);  // kept as float32
             mean += nats / std::numbers::ln2 / 6;
         }
         EXPECT_NEAR(bound.bits_per_dim.value, mean, 1e-10);
@@ -143,10 +154,13 @@ TEST(Statistics, AStoppedPassGoesOnWithTheSameBits) {
     const auto source = dataset_source(data);
     const auto model = make_exact(Spec::parse("exact:gaussian,c=0.6,shape=[1,4,4],process={cosine:T=9}"));
     const StatisticsOptions options{.batch = 4};
-    const auto fresh = [&] { return empty_statistics(*model, statistics_chain(model->process()), *source, options); };
+    const auto fresh = [&] {
+        return empty_statistics(*model, statistics_chain(model->process()), *source, options);
+    };
     DenoisingStatistics whole = fresh(), parts = fresh();
     measure_statistics(whole, *model, *source, options);
-    measure_statistics(parts, *model, *source, options, 0, [](const DenoisingStatistics& s) { return s.images < 4; });
+    measure_statistics(parts, *model, *source, options, 0,
+                       [](const DenoisingStatistics& s) { return s.images < 4; });
     EXPECT_EQ(parts.images, 4);
     measure_statistics(parts, *model, *source, options);
     EXPECT_EQ(parts.images, 11);
@@ -187,7 +201,8 @@ TEST(Statistics, FaultsAreNamed) {
     const auto model = make_exact(Spec::parse("exact:gaussian,c=0.5,dim=2,process={cosine:T=9}"));
     EXPECT_THROW(empty_statistics(*model, statistics_chain(model->process()), *images, {}), Error);  // shapes
     const auto vectors = exact_source(model, 3);
-    EXPECT_THROW(empty_statistics(*model, statistics_chain(model->process()), *vectors, {}), Error);  // 8-bit decoder
+    EXPECT_THROW(empty_statistics(*model, statistics_chain(model->process()), *vectors, {}),
+                 Error);  // 8-bit decoder
     Gaussian g = gaussian_statistics("cosine:T=9", 0.5, 2, 3, false);
     EXPECT_THROW(path_bound(g.statistics, ElboVariance::beta, {}), Error);
     EXPECT_THROW(path_bound(g.statistics, ElboVariance::beta, {3, 3}), Error);

@@ -14,7 +14,9 @@ namespace {
 
 using nlohmann::json;
 
-double worst(const at::Tensor& a, const at::Tensor& b) { return ((a - b).abs().max() / b.abs().max()).item<double>(); }
+double worst(const at::Tensor& a, const at::Tensor& b) {
+    return ((a - b).abs().max() / b.abs().max()).item<double>();
+}
 
 std::string shape_key(const at::Tensor& x) {
     std::string out = "shape=[";
@@ -28,7 +30,9 @@ std::vector<at::Tensor> rows(const at::Tensor& x) {
     return out;
 }
 
-std::string number(const json& value) { return value.is_string() ? value.get<std::string>() : format_number(value); }
+std::string number(const json& value) {
+    return value.is_string() ? value.get<std::string>() : format_number(value);
+}
 
 TEST(GoldenReference, EdmSampler) {
     golden::Tally finals("nets/edm_sampler analytic final states");
@@ -39,15 +43,21 @@ TEST(GoldenReference, EdmSampler) {
         const json denoiser = json::parse(file.meta("denoiser")), cases = json::parse(file.meta("cases"));
         if (!denoiser.contains("analytic")) continue;
         const at::Tensor latents = file.at("latents").to(at::kDouble);
-        const auto model = make_exact(Spec::parse("exact:gaussian,c=" + number(denoiser["c"]) + "," + shape_key(latents)));
+        const auto model =
+            make_exact(Spec::parse("exact:gaussian,c=" + number(denoiser["c"]) + "," + shape_key(latents)));
         for (const auto& [name, arguments] : cases.items()) {
-            const at::Tensor times = file.at(name + ".t_steps").contiguous(), states = file.at(name + ".states");
-            const std::vector<double> levels(times.const_data_ptr<double>(), times.const_data_ptr<double>() + times.numel());
-            const auto draws = file.tensors.contains(name + ".draws") ? rows(file.at(name + ".draws")) : std::vector<at::Tensor>{};
-            const auto sampler = make_sampler(Spec::parse("heun:s-churn=" + number(arguments["S_churn"]) + ",s-min=" + number(arguments["S_min"]) +
-                                                          ",s-max=" + number(arguments["S_max"]) + ",s-noise=" + number(arguments["S_noise"])));
+            const at::Tensor times = file.at(name + ".t_steps").contiguous(),
+                             states = file.at(name + ".states");
+            const std::vector<double> levels(times.const_data_ptr<double>(),
+                                             times.const_data_ptr<double>() + times.numel());
+            const auto draws = file.tensors.contains(name + ".draws") ? rows(file.at(name + ".draws"))
+                                                                      : std::vector<at::Tensor>{};
+            const auto sampler = make_sampler(Spec::parse(
+                "heun:s-churn=" + number(arguments["S_churn"]) + ",s-min=" + number(arguments["S_min"]) +
+                ",s-max=" + number(arguments["S_max"]) + ",s-noise=" + number(arguments["S_noise"])));
             CountingDenoiser counter(model);
-            const at::Tensor x = sampler->sample(counter, probe::schedule_of(levels, model->process()), probe::GivenNoise(latents, draws));
+            const at::Tensor x = sampler->sample(counter, probe::schedule_of(levels, model->process()),
+                                                 probe::GivenNoise(latents, draws));
             finals.add(worst(x, states[states.size(0) - 1]), 1e-11, name);
             EXPECT_EQ(counter.calls(), file.at(name + ".net_sigma").size(0)) << name;
         }
@@ -59,7 +69,8 @@ TEST(GoldenReference, EdmSampler) {
 class TanhVariance final : public Denoiser {
   public:
     explicit TanhVariance(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
-    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time, const at::Tensor& labels) const override {
+    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time,
+                              const at::Tensor& labels) const override {
         DenoiserOutput out = (*inner_)(x, levels, time, labels);
         const double level = levels[0].item<double>();
         out.variance = at::tanh(x / std::sqrt(1 + level * level));
@@ -84,28 +95,37 @@ TEST(GoldenReference, AncestralSamplers) {
         const json cases = json::parse(file.meta("cases"));
         for (const auto& [name, arguments] : cases.items()) {
             if (!arguments["model"].is_object()) continue;
-            std::shared_ptr<const Denoiser> model = make_exact(Spec::parse(
-                "exact:gaussian,c=" + number(arguments["model"]["c"]) + "," + shape_key(start) + ",process={" +
-                arguments["noise_schedule"].get<std::string>() + ":T=" + std::to_string(arguments["diffusion_steps"].get<int>()) + "}"));
-            if (arguments["model"]["variance_channels"].is_string()) model = std::make_shared<TanhVariance>(model);
+            std::shared_ptr<const Denoiser> model = make_exact(
+                Spec::parse("exact:gaussian,c=" + number(arguments["model"]["c"]) + "," + shape_key(start) +
+                            ",process={" + arguments["noise_schedule"].get<std::string>() +
+                            ":T=" + std::to_string(arguments["diffusion_steps"].get<int>()) + "}"));
+            if (arguments["model"]["variance_channels"].is_string())
+                model = std::make_shared<TanhVariance>(model);
             const NoiseProcess process = model->process();
             const at::Tensor map = file.at(name + ".timestep_map");
             std::vector<double> levels;
-            for (int64_t k = 0; k < map.size(0); ++k) levels.push_back(process.sigma(static_cast<int>(map[k].item<int64_t>()) + 1));
+            for (int64_t k = 0; k < map.size(0); ++k)
+                levels.push_back(process.sigma(static_cast<int>(map[k].item<int64_t>()) + 1));
             levels.push_back(0);
             std::string spec = "ddim:eta=" + number(arguments["eta"].is_null() ? json(0) : arguments["eta"]);
             if (arguments["function"] == "p_sample_loop") {
                 const std::string type = arguments["model_var_type"];
-                spec = std::string("ddpm:variance=") + (type == "FIXED_SMALL" ? "posterior" : type == "FIXED_LARGE" ? "beta" : "learned");
+                spec = std::string("ddpm:variance=") + (type == "FIXED_SMALL"   ? "posterior"
+                                                        : type == "FIXED_LARGE" ? "beta"
+                                                                                : "learned");
             }
             if (arguments["clip_denoised"]) {
-                if (model->has_variance()) model = std::make_shared<TanhVariance>(clip_denoiser(model));
-                else model = clip_denoiser(model);
+                if (model->has_variance())
+                    model = std::make_shared<TanhVariance>(clip_denoiser(model));
+                else
+                    model = clip_denoiser(model);
             }
             // The reference starts from x = z in the variance-preserving form: sqrt(1 + sigma^2) z here.
             const double first = levels.front();
-            const probe::GivenNoise noise(start * (std::sqrt(1 + first * first) / first), rows(file.at("noise")));
-            const at::Tensor x = make_sampler(Spec::parse(spec))->sample(*model, probe::schedule_of(levels, process), noise);
+            const probe::GivenNoise noise(start * (std::sqrt(1 + first * first) / first),
+                                          rows(file.at("noise")));
+            const at::Tensor x =
+                make_sampler(Spec::parse(spec))->sample(*model, probe::schedule_of(levels, process), noise);
             finals.add(worst(x, file.at(name + ".final.f64")), 1e-8, name);
         }
     }

@@ -10,10 +10,18 @@ namespace schedbench {
 namespace {
 
 std::vector<std::string> all_samplers() {
-    return {"euler", "ddim:eta=0.7", "ddpm:variance=posterior", "ddpm:variance=beta", "heun", "heun:s-churn=10,s-noise=1.003", "dpmpp-2m"};
+    return {"euler",
+            "ddim:eta=0.7",
+            "ddpm:variance=posterior",
+            "ddpm:variance=beta",
+            "heun",
+            "heun:s-churn=10,s-noise=1.003",
+            "dpmpp-2m"};
 }
 
-double worst(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double worst(const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<double>();
+}
 
 /// Random falling levels that end at 0.
 std::vector<double> random_levels(uint64_t seed, int steps, double low, double high) {
@@ -29,8 +37,10 @@ std::vector<double> random_levels(uint64_t seed, int steps, double low, double h
 /// An exact target with variance channels of one constant raw value o.
 class WithVariance final : public Denoiser {
   public:
-    WithVariance(std::shared_ptr<const Denoiser> inner, double raw, int64_t classes = 0) : inner_(std::move(inner)), raw_(raw), classes_(classes) {}
-    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time, const at::Tensor& labels) const override {
+    WithVariance(std::shared_ptr<const Denoiser> inner, double raw, int64_t classes = 0)
+        : inner_(std::move(inner)), raw_(raw), classes_(classes) {}
+    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time,
+                              const at::Tensor& labels) const override {
         DenoiserOutput out = (*inner_)(x, levels, time, labels);
         out.variance = at::full_like(out.x0, raw_);
         if (labels.defined()) out.x0 = out.x0 + labels.to(at::kDouble).reshape({-1, 1});
@@ -49,7 +59,8 @@ class WithVariance final : public Denoiser {
 };
 
 TEST(Samplers, DdimWithFullNoiseIsDdpm) {
-    const auto target = make_exact(Spec::parse("exact:mixture,means=[-1,0.5,0.2,-0.3],dim=2,widths=[0.2,0.3]"));
+    const auto target =
+        make_exact(Spec::parse("exact:mixture,means=[-1,0.5,0.2,-0.3],dim=2,widths=[0.2,0.3]"));
     for (uint64_t seed = 1; seed <= 10; ++seed) {
         const Schedule schedule = probe::schedule_of(random_levels(seed, 7, 0.01, 50), target->process());
         const PhiloxNoise noise(seed, {0, 1, 2, 3}, {2});
@@ -57,7 +68,8 @@ TEST(Samplers, DdimWithFullNoiseIsDdpm) {
         const at::Tensor ddpm = make_sampler(Spec::parse("ddpm"))->sample(*target, schedule, noise);
         EXPECT_LT(worst(ddim, ddpm), 1e-11);
         const at::Tensor euler = make_sampler(Spec::parse("euler"))->sample(*target, schedule, noise);
-        EXPECT_LT(worst(euler, make_sampler(Spec::parse("ddim:eta=0"))->sample(*target, schedule, noise)), 1e-12);
+        EXPECT_LT(worst(euler, make_sampler(Spec::parse("ddim:eta=0"))->sample(*target, schedule, noise)),
+                  1e-12);
     }
 }
 
@@ -76,7 +88,8 @@ TEST(Samplers, DdimInTheVariancePreservingForm) {
             const at::Tensor x0 = denoise_at(*target, x / std::sqrt(p.abar(r)), p.at_index(r)).x0;
             const at::Tensor eps = (x - std::sqrt(p.abar(r)) * x0) / std::sqrt(p.one_minus_abar(r));
             const double v = eta * eta * p.posterior_variance(s, r);
-            x = std::sqrt(p.abar(s)) * x0 + std::sqrt(p.one_minus_abar(s) - v) * eps + std::sqrt(v) * noise.step(static_cast<uint32_t>(i));
+            x = std::sqrt(p.abar(s)) * x0 + std::sqrt(p.one_minus_abar(s) - v) * eps +
+                std::sqrt(v) * noise.step(static_cast<uint32_t>(i));
         }
         const auto sampler = make_sampler(Spec::parse("ddim:eta=" + format_number(eta)));
         EXPECT_LT(worst(sampler->sample(*target, probe::schedule_of(levels, p), noise), x), 1e-10) << eta;
@@ -89,9 +102,14 @@ TEST(Samplers, LearnedVarianceEndsAtTheTwoFixedOnes) {
     const Schedule schedule = probe::schedule_of({p.sigma(100), p.sigma(60), p.sigma(30), p.sigma(4), 0}, p);
     const PhiloxNoise noise(1, {0, 1, 2}, {2});
     const auto learned = make_sampler(Spec::parse("ddpm:variance=learned"));
-    const auto run = [&](const char* spec) { return make_sampler(Spec::parse(spec))->sample(*target, schedule, noise); };
-    EXPECT_LT(worst(learned->sample(WithVariance(target, -1), schedule, noise), run("ddpm:variance=posterior")), 1e-12);
-    EXPECT_LT(worst(learned->sample(WithVariance(target, 1), schedule, noise), run("ddpm:variance=beta")), 1e-12);
+    const auto run = [&](const char* spec) {
+        return make_sampler(Spec::parse(spec))->sample(*target, schedule, noise);
+    };
+    EXPECT_LT(
+        worst(learned->sample(WithVariance(target, -1), schedule, noise), run("ddpm:variance=posterior")),
+        1e-12);
+    EXPECT_LT(worst(learned->sample(WithVariance(target, 1), schedule, noise), run("ddpm:variance=beta")),
+              1e-12);
     EXPECT_THROW(learned->sample(*target, schedule, noise), Error);
 }
 
@@ -102,7 +120,8 @@ TEST(Samplers, EvaluationsAreCountedInTheModel) {
         const auto sampler = make_sampler(Spec::parse(spec));
         for (int steps : {1, 2, 5, 12}) {
             counter.reset();
-            sampler->sample(counter, probe::schedule_of(random_levels(4, steps, 0.1, 10), target->process()), PhiloxNoise(0, {0}, {1}));
+            sampler->sample(counter, probe::schedule_of(random_levels(4, steps, 0.1, 10), target->process()),
+                            PhiloxNoise(0, {0}, {1}));
             EXPECT_EQ(counter.calls(), spec.starts_with("heun") ? 2 * steps - 1 : steps) << spec;
         }
     }
@@ -130,7 +149,8 @@ TEST(Samplers, AnImageDoesNotDependOnItsBlock) {
     const Schedule schedule = probe::schedule_of(random_levels(8, 9, 0.05, 80), target->process());
     for (const std::string& spec : all_samplers()) {
         const auto sampler = make_sampler(Spec::parse(spec));
-        const at::Tensor whole = sampler->sample(*target, schedule, PhiloxNoise(7, {10, 11, 12, 13, 14}, {2}));
+        const at::Tensor whole =
+            sampler->sample(*target, schedule, PhiloxNoise(7, {10, 11, 12, 13, 14}, {2}));
         const at::Tensor part = sampler->sample(*target, schedule, PhiloxNoise(7, {13, 11}, {2}));
         EXPECT_LT(worst(part[0], whole[3]), 1e-11) << spec;
         EXPECT_LT(worst(part[1], whole[1]), 1e-11) << spec;
@@ -142,25 +162,33 @@ TEST(Samplers, OneStepToZeroIsTheDenoiser) {
     const PhiloxNoise noise(2, {0, 1, 2}, {2});
     const at::Tensor expected = denoise_at(*target, 30 * noise.latent(), target->process().locate(30)).x0;
     for (const std::string spec : {"euler", "ddim:eta=1", "ddpm:variance=beta", "heun", "dpmpp-2m"})
-        EXPECT_LT(worst(make_sampler(Spec::parse(spec))->sample(*target, probe::schedule_of({30, 0}, target->process()), noise), expected), 1e-13) << spec;
+        EXPECT_LT(worst(make_sampler(Spec::parse(spec))
+                            ->sample(*target, probe::schedule_of({30, 0}, target->process()), noise),
+                        expected),
+                  1e-13)
+            << spec;
 }
 
 TEST(Samplers, ChurnIsRoundedToTheTableOfADiscreteModel) {
     const auto target = make_exact(Spec::parse("exact:gaussian,c=0.5,process={linear:T=1000}"));
     const NoiseProcess& p = target->process();
     const Schedule schedule = probe::schedule_of({p.sigma(900), p.sigma(400), 0}, p);
-    const probe::GivenNoise noise(at::ones({1, 1}, at::kDouble), {at::ones({1, 1}, at::kDouble), at::ones({1, 1}, at::kDouble)});
+    const probe::GivenNoise noise(at::ones({1, 1}, at::kDouble),
+                                  {at::ones({1, 1}, at::kDouble), at::ones({1, 1}, at::kDouble)});
     double x = p.sigma(900);
     const double gamma = std::sqrt(2.0) - 1;
     for (int i = 0; i < 2; ++i) {
-        const double a = schedule.effective[static_cast<size_t>(i)], b = schedule.effective[static_cast<size_t>(i) + 1];
+        const double a = schedule.effective[static_cast<size_t>(i)],
+                     b = schedule.effective[static_cast<size_t>(i) + 1];
         const double hat = p.sigma(p.nearest_index(a * (1 + gamma)));
         x += std::sqrt(hat * hat - a * a);
         const double slope = (x - 0.25 * x / (0.25 + hat * hat)) / hat;
         const double next = x + (b - hat) * slope;
         x = b == 0 ? next : x + (b - hat) * 0.5 * (slope + (next - 0.25 * next / (0.25 + b * b)) / b);
     }
-    EXPECT_NEAR(make_sampler(Spec::parse("heun:s-churn=100"))->sample(*target, schedule, noise).item<double>(), x, 1e-10);
+    EXPECT_NEAR(
+        make_sampler(Spec::parse("heun:s-churn=100"))->sample(*target, schedule, noise).item<double>(), x,
+        1e-10);
 }
 
 TEST(Samplers, LabelsReachTheModel) {
@@ -169,9 +197,11 @@ TEST(Samplers, LabelsReachTheModel) {
     const at::Tensor labels = block_labels(9, ids, 10);
     EXPECT_TRUE((labels.ge(0) & labels.lt(10)).all().item<bool>());
     const Schedule schedule = probe::schedule_of({1e-6, 0}, labelled.process());
-    const at::Tensor x = make_sampler(Spec::parse("euler"))->sample(labelled, schedule, PhiloxNoise(9, ids, {1}), labels);
+    const at::Tensor x =
+        make_sampler(Spec::parse("euler"))->sample(labelled, schedule, PhiloxNoise(9, ids, {1}), labels);
     EXPECT_LT(worst(x.reshape({-1}), labels.to(at::kDouble)), 1e-4);
-    EXPECT_THROW(make_sampler(Spec::parse("euler"))->sample(labelled, schedule, PhiloxNoise(9, ids, {1})), Error);
+    EXPECT_THROW(make_sampler(Spec::parse("euler"))->sample(labelled, schedule, PhiloxNoise(9, ids, {1})),
+                 Error);
     EXPECT_EQ(block_labels(9, std::vector<int64_t>{4}, 10).item<int64_t>(), labels[1].item<int64_t>());
 }
 
@@ -180,7 +210,8 @@ TEST(Samplers, NoiseIsTheCounterBasedOne) {
     std::vector<float> expected(6);
     fill_normals({11, NoisePurpose::step}, 8, 4, expected);
     const at::Tensor row = noise.step(4)[1].reshape({-1});
-    for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(row[i].item<double>(), static_cast<double>(expected[static_cast<size_t>(i)]));
+    for (int64_t i = 0; i < 6; ++i)
+        EXPECT_EQ(row[i].item<double>(), static_cast<double>(expected[static_cast<size_t>(i)]));
     EXPECT_EQ(noise.latent().sizes(), (std::vector<int64_t>{2, 3, 2}));
 }
 
@@ -190,10 +221,16 @@ TEST(Samplers, FaultsAreNamed) {
     EXPECT_THROW(make_sampler(Spec::parse("ddpm:variance=small")), Error);
     EXPECT_THROW(make_sampler(Spec::parse("heun:s-churn=-1")), Error);
     const auto target = make_exact(Spec::parse("exact:gaussian,c=0.5,dim=2"));
-    EXPECT_THROW(make_sampler(Spec::parse("euler"))->sample(*target, probe::schedule_of({1, 0}, target->process()), PhiloxNoise(0, {0}, {3})), Error);
+    EXPECT_THROW(
+        make_sampler(Spec::parse("euler"))
+            ->sample(*target, probe::schedule_of({1, 0}, target->process()), PhiloxNoise(0, {0}, {3})),
+        Error);
     const probe::GivenNoise nan(at::full({1, 2}, std::nan(""), at::kDouble));
-    EXPECT_THROW(make_sampler(Spec::parse("euler"))->sample(*target, probe::schedule_of({1, 0}, target->process()), nan), Error);
-    for (const SpecEntry& entry : sampler_entries()) EXPECT_EQ(make_sampler(Spec::parse(entry.name))->spec().name, entry.name);
+    EXPECT_THROW(make_sampler(Spec::parse("euler"))
+                     ->sample(*target, probe::schedule_of({1, 0}, target->process()), nan),
+                 Error);
+    for (const SpecEntry& entry : sampler_entries())
+        EXPECT_EQ(make_sampler(Spec::parse(entry.name))->spec().name, entry.name);
 }
 
 }  // namespace

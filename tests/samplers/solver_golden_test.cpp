@@ -1,4 +1,5 @@
-// Every sampler against exact final values (deterministic solvers) and exact variance recursions (stochastic ones).
+// Every sampler against exact final values (deterministic solvers) and exact variance recursions (stochastic
+// ones).
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -35,35 +36,47 @@ std::vector<double> grid_levels(const std::string& name, int steps, double low, 
     return {};
 }
 
-std::string list(const json& values) { return values.dump(); }
+std::string list(const json& values) {
+    return values.dump();
+}
 
 std::shared_ptr<const ExactTarget> target_of(const json& target) {
-    if (target.contains("c")) return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"])));
-    return make_exact(Spec::parse("exact:mixture,means=" + list(target["means"]) + ",weights=" + list(target["weights"]) +
-                                  ",widths=[" + format_number(target["std"]) + "]"));
+    if (target.contains("c"))
+        return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"])));
+    return make_exact(Spec::parse("exact:mixture,means=" + list(target["means"]) +
+                                  ",weights=" + list(target["weights"]) + ",widths=[" +
+                                  format_number(target["std"]) + "]"));
 }
 
 /// The spec of our sampler for a name of the golden files; "" where we have none.
 std::string sampler_for(const std::string& name, const json& file) {
-    static const std::map<std::string, std::string> same{{"euler", "euler"}, {"heun", "heun"}, {"dpmpp_2m", "dpmpp-2m"},
-        {"dpmpp_2m_lower_final", "dpmpp-2m:lower-order-final=true"}, {"ddpm_small", "ddpm:variance=posterior"},
+    static const std::map<std::string, std::string> same{
+        {"euler", "euler"},
+        {"heun", "heun"},
+        {"dpmpp_2m", "dpmpp-2m"},
+        {"dpmpp_2m_lower_final", "dpmpp-2m:lower-order-final=true"},
+        {"ddpm_small", "ddpm:variance=posterior"},
         {"ddpm_large", "ddpm:variance=beta"}};
     if (const auto it = same.find(name); it != same.end()) return it->second;
     for (const char* prefix : {"euler_ancestral_eta", "ddim_eta", "sde_dpmpp_1_eta1"})
-        if (name == "sde_dpmpp_1_eta1") return "ddim:eta=1";
-        else if (name.starts_with(prefix)) return "ddim:eta=" + name.substr(std::string(prefix).size());
+        if (name == "sde_dpmpp_1_eta1")
+            return "ddim:eta=1";
+        else if (name.starts_with(prefix))
+            return "ddim:eta=" + name.substr(std::string(prefix).size());
     if (name.starts_with("edm_heun_")) {
         const json& churn = file["churn"];
-        const double amount = name.find("small_churn") != std::string::npos ? churn["small_S_churn"] : churn["S_churn"];
-        return "heun:s-churn=" + format_number(amount) + ",s-min=" + format_number(churn["S_min"]) + ",s-max=" +
-               format_number(churn["S_max"]) + ",s-noise=" + format_number(churn["S_noise"]) + ",churn-divisor=" +
-               name.substr(name.rfind('_') + 1);
+        const double amount =
+            name.find("small_churn") != std::string::npos ? churn["small_S_churn"] : churn["S_churn"];
+        return "heun:s-churn=" + format_number(amount) + ",s-min=" + format_number(churn["S_min"]) +
+               ",s-max=" + format_number(churn["S_max"]) + ",s-noise=" + format_number(churn["S_noise"]) +
+               ",churn-divisor=" + name.substr(name.rfind('_') + 1);
     }
     return "";
 }
 
 TEST(GoldenSolvers, FinalValues) {
-    golden::Tally values("schedules/solvers_ode final values"), errors("schedules/solvers_ode errors"), slopes("schedules/solvers_ode slopes");
+    golden::Tally values("schedules/solvers_ode final values"), errors("schedules/solvers_ode errors"),
+        slopes("schedules/solvers_ode slopes");
     for (const json& file : json_files("solver_notes")) {
         const double low = file["sigma_min"], high = file["sigma_max"];
         for (const json& target : file["targets"]) {
@@ -74,18 +87,23 @@ TEST(GoldenSolvers, FinalValues) {
                     const std::string spec = sampler_for(solver["solver"], file);
                     if (spec.empty()) continue;
                     const auto sampler = make_sampler(Spec::parse(spec));
-                    const std::string name = target["target"].get<std::string>() + " " + grid["grid"].get<std::string>() + " " + spec;
+                    const std::string name = target["target"].get<std::string>() + " " +
+                                             grid["grid"].get<std::string>() + " " + spec;
                     const auto run = [&](int steps) {
                         const auto levels = grid_levels(grid["grid"], steps, low, high);
                         EXPECT_FALSE(levels.empty()) << "unknown grid " << grid["grid"];
-                        const at::Tensor latent = at::tensor(start, at::kDouble).reshape({-1, 1}) / levels.front();
-                        return sampler->sample(*denoiser, probe::schedule_of(levels, denoiser->process()), probe::GivenNoise(latent));
+                        const at::Tensor latent =
+                            at::tensor(start, at::kDouble).reshape({-1, 1}) / levels.front();
+                        return sampler->sample(*denoiser, probe::schedule_of(levels, denoiser->process()),
+                                               probe::GivenNoise(latent));
                     };
                     for (const auto& [steps, expected] : solver["x_final"].items()) {
                         const at::Tensor out = run(std::stoi(steps));
                         for (size_t i = 0; i < expected.size(); ++i) {
                             const double want = expected[i];
-                            values.add(std::abs(out[static_cast<int64_t>(i)].item<double>() - want) / std::abs(want), 1e-11, name + " N=" + steps);
+                            values.add(
+                                std::abs(out[static_cast<int64_t>(i)].item<double>() - want) / std::abs(want),
+                                1e-11, name + " N=" + steps);
                         }
                     }
                     const double exact = target["x_exact"][0];
@@ -93,10 +111,14 @@ TEST(GoldenSolvers, FinalValues) {
                     for (const auto& [steps, expected] : solver["relative_error_first_start"].items()) {
                         const int n = std::stoi(steps);
                         error[n] = std::abs(run(n)[0].item<double>() - exact) / std::abs(exact);
-                        errors.add(std::abs(error[n] - std::abs(expected.get<double>())), 1e-11, name + " N=" + steps);
+                        errors.add(std::abs(error[n] - std::abs(expected.get<double>())), 1e-11,
+                                   name + " N=" + steps);
                     }
-                    if (std::abs(solver["slope_160_320"].get<double>() - solver["slope_320_640"].get<double>()) < 0.2)
-                        slopes.add(std::abs(std::log2(error.at(320) / error.at(640)) - solver["slope_320_640"].get<double>()), 1e-4, name);
+                    if (std::abs(solver["slope_160_320"].get<double>() -
+                                 solver["slope_320_640"].get<double>()) < 0.2)
+                        slopes.add(std::abs(std::log2(error.at(320) / error.at(640)) -
+                                            solver["slope_320_640"].get<double>()),
+                                   1e-4, name);
                 }
             }
         }
@@ -113,15 +135,18 @@ TEST(GoldenSolvers, VarianceRecursionsOnContinuousLevels) {
         for (const json& item : file["gaussian_ve"]) {
             const double c = item["c"];
             const auto denoiser = make_exact(Spec::parse("exact:gaussian,c=" + format_number(c)));
-            const Schedule schedule = probe::schedule_of(grid_levels(item["grid"], item["N"], low, high), denoiser->process());
+            const Schedule schedule =
+                probe::schedule_of(grid_levels(item["grid"], item["N"], low, high), denoiser->process());
             for (const auto& [start, ratios] : item["variance_ratio"].items()) {
                 const double variance = high * high + (start == "start_exact_marginal" ? c * c : 0);
                 for (const auto& [name, expected] : ratios.items()) {
                     const std::string spec = sampler_for(name, file);
                     if (spec.empty()) continue;
                     const auto sampler = make_sampler(Spec::parse(spec));
-                    const double ratio = probe::output_variance(*sampler, *denoiser, schedule, variance) / (c * c + low * low);
-                    tally.add(std::abs(ratio / expected.get<double>() - 1), 1e-11, spec + " " + item["grid"].get<std::string>() + " " + start);
+                    const double ratio =
+                        probe::output_variance(*sampler, *denoiser, schedule, variance) / (c * c + low * low);
+                    tally.add(std::abs(ratio / expected.get<double>() - 1), 1e-11,
+                              spec + " " + item["grid"].get<std::string>() + " " + start);
                 }
             }
         }
@@ -134,9 +159,11 @@ TEST(GoldenSolvers, RespacedChains) {
     for (const json& file : json_files("gaussian_vp")) {
         for (const json& item : file["gaussian_vp"]) {
             const double c = item["c"];
-            const std::string name = item["schedule"] == "linear_scaled" ? "linear" : item["schedule"].get<std::string>();
-            const auto denoiser = make_exact(Spec::parse("exact:gaussian,c=" + format_number(c) + ",process={" + name +
-                                                         ":T=" + std::to_string(item["T"].get<int>()) + "}"));
+            const std::string name =
+                item["schedule"] == "linear_scaled" ? "linear" : item["schedule"].get<std::string>();
+            const auto denoiser =
+                make_exact(Spec::parse("exact:gaussian,c=" + format_number(c) + ",process={" + name +
+                                       ":T=" + std::to_string(item["T"].get<int>()) + "}"));
             std::vector<double> levels{0};
             for (int node : item["nodes"]) levels.insert(levels.begin(), denoiser->process().sigma(node));
             const Schedule schedule = probe::schedule_of(levels, denoiser->process());
@@ -146,7 +173,10 @@ TEST(GoldenSolvers, RespacedChains) {
                 const std::string spec = sampler_for(key, file);
                 ASSERT_FALSE(spec.empty()) << key;
                 const auto sampler = make_sampler(Spec::parse(spec));
-                tally.add(std::abs(probe::output_variance(*sampler, *denoiser, schedule, start) / (c * c) / expected.get<double>() - 1), 1e-11, name + " " + spec);
+                tally.add(std::abs(probe::output_variance(*sampler, *denoiser, schedule, start) / (c * c) /
+                                       expected.get<double>() -
+                                   1),
+                          1e-11, name + " " + spec);
             }
         }
     }
@@ -162,10 +192,12 @@ TEST(GoldenSolvers, KullbackLeiblerOfEuler) {
             const auto levels = grid_levels(item["grid"], item["N"], low, high, c);
             ASSERT_FALSE(levels.empty()) << item["grid"];
             const auto denoiser = make_exact(Spec::parse("exact:gaussian,c=" + format_number(c)));
-            const double out = probe::output_variance(*make_sampler(Spec::parse("euler")), *denoiser,
-                                                      probe::schedule_of(levels, denoiser->process()), c * c + high * high);
+            const double out =
+                probe::output_variance(*make_sampler(Spec::parse("euler")), *denoiser,
+                                       probe::schedule_of(levels, denoiser->process()), c * c + high * high);
             const double r = (c * c + low * low) / out;
-            tally.add(std::abs((r - 1 - std::log(r)) / 2 - item["kl_nats"].get<double>()), 1e-11, item["grid"]);
+            tally.add(std::abs((r - 1 - std::log(r)) / 2 - item["kl_nats"].get<double>()), 1e-11,
+                      item["grid"]);
         }
     }
     tally.report();
