@@ -7,8 +7,6 @@
 #include <string>
 
 #include "core/error.h"
-#include "schedules/dynamic_programme.h"
-#include "schedules/schedule_family.h"
 
 namespace schedbench {
 namespace {
@@ -46,10 +44,14 @@ void add(const SpecEntry& entry) {
     }
 }
 
-const bool registered = [] {
-    for (const SpecEntry& entry : schedule_entries()) add(entry);
-    return true;
-}();
-
 }  // namespace
 }  // namespace schedbench
+
+// Not registered by static objects: the lists of schedules are static objects of other files themselves.
+int main(int argc, char** argv) {
+    for (const schedbench::SpecEntry& entry : schedbench::schedule_entries()) schedbench::add(entry);
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+    return 0;
+}
