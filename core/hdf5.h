@@ -1,10 +1,10 @@
-// Hdf5File: a thin layer over the HDF5 C++ library. One checked call a wrapper; objects are named by their path in the
-// file; handles live only inside a call, so nothing can be left open. Every fault is an Error("store") whose `where` is
-// FILE:/object and whose message ends with HDF5's own description. Calls are serialised by one lock a process, because
-// the C++ library is not thread-safe.
+// Hdf5File: a thin layer over the HDF5 C++ library. One checked call a wrapper; objects are named by their
+// path in the file; handles live only inside a call, so nothing can be left open. Every fault is an
+// Error("store") whose `where` is FILE:/object and whose message ends with HDF5's own description. Calls are
+// serialised by one lock a process, because the C++ library is not thread-safe.
 //
-// Files have the library's default format bounds: with a flush after each block they survive a kill at any time, which
-// the "latest" bounds do not.
+// Files have the library's default format bounds: with a flush after each block they survive a kill at any
+// time, which the "latest" bounds do not.
 #pragma once
 
 #include <concepts>
@@ -33,8 +33,8 @@ struct Hdf5Info {
     std::vector<int64_t> shape;       ///< empty for a scalar
     std::vector<int64_t> chunk;       ///< empty if it is not chunked
     int64_t rows() const { return shape.empty() ? 1 : shape[0]; }
-    int64_t count() const;            ///< number of elements
-    int64_t row_size() const;         ///< elements in one row (product of shape[1..])
+    int64_t count() const;     ///< number of elements
+    int64_t row_size() const;  ///< elements in one row (product of shape[1..])
 };
 
 class Hdf5File {
@@ -62,8 +62,8 @@ class Hdf5File {
     bool is_dataset(const std::string& object) const;
     std::vector<std::string> list(const std::string& group) const;  ///< names of its members, sorted
     void create_group(const std::string& group);                    ///< nothing happens if it exists
-    void remove(const std::string& object);                         ///< deletes the link; Error if it is absent
-    void rename(const std::string& from, const std::string& to);    ///< moves a link within the file
+    void remove(const std::string& object);                       ///< deletes the link; Error if it is absent
+    void rename(const std::string& from, const std::string& to);  ///< moves a link within the file
     /// Copies a group or data set, with all below it, from another open file.
     void copy_from(const Hdf5File& source, const std::string& from, const std::string& to);
 
@@ -84,15 +84,17 @@ class Hdf5File {
     /// A new data set of fixed shape with all its values. shape {} is a scalar.
     template <Hdf5Number T>
     void write(const std::string& dataset, const std::vector<int64_t>& shape, std::span<const T> values);
-    /// A new extendable data set [rows, row_shape...], chunked by `chunk_rows` rows, filled with zeros. `allocate`
-    /// makes room in the file for all `rows` at once, so that writing them changes no metadata of the file any more.
+    /// A new extendable data set [rows, row_shape...], chunked by `chunk_rows` rows, filled with zeros.
+    /// `allocate` makes room in the file for all `rows` at once, so that writing them changes no metadata of
+    /// the file any more.
     template <Hdf5Number T>
     void create_rows(const std::string& dataset, const std::vector<int64_t>& row_shape, int64_t chunk_rows,
                      int64_t rows = 0, bool allocate = false);
     /// Writes whole rows from row `first` on; the data set grows where it is too short.
     template <Hdf5Number T>
     void write_rows(const std::string& dataset, int64_t first, std::span<const T> values);
-    /// All values. Widening is allowed (any integer to int64, any number to float64); anything else is an Error.
+    /// All values. Widening is allowed (any integer to int64, any number to float64); anything else is an
+    /// Error.
     template <Hdf5Number T>
     std::vector<T> read(const std::string& dataset) const;
     template <Hdf5Number T>
@@ -119,8 +121,8 @@ class Hdf5File {
     std::unique_ptr<H5::H5File> file_;
 };
 
-/// fsync of `temporary`, rename to `target`, fsync of the folder: at any time `target` is the old or the new file, whole.
-/// Error("file") names the step that failed.
+/// fsync of `temporary`, rename to `target`, fsync of the folder: at any time `target` is the old or the new
+/// file, whole. Error("file") names the step that failed.
 void replace_file(const std::string& temporary, const std::string& target);
 
 }  // namespace schedbench

@@ -1,5 +1,5 @@
-// Records to groups and back. write_record creates the group with its marks, fills and seals it; read_record is its
-// inverse. Both are used through RunFile (run_file.h).
+// Records to groups and back. write_record creates the group with its marks, fills and seals it; read_record
+// is its inverse. Both are used through RunFile (run_file.h).
 #pragma once
 
 #include <string>

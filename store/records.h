@@ -1,5 +1,5 @@
-// The records of a run file: what each group of the schema (schema.h) is in memory. Ids are hashes over completed specs
-// or names that the harness gives; texts marked JSON are not looked into here.
+// The records of a run file: what each group of the schema (schema.h) is in memory. Ids are hashes over
+// completed specs or names that the harness gives; texts marked JSON are not looked into here.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ struct SuiteRecord {
 };
 
 struct ProvenanceRecord {
-    std::map<std::string, std::string> values;  ///< host, device, versions, profile, environment, command line, ...
+    std::map<std::string, std::string>
+        values;  ///< host, device, versions, profile, environment, command line, ...
 };
 
 /// What a learned schedule was placed with.
@@ -34,7 +35,7 @@ struct LearnedRecord {
 };
 
 struct ScheduleRecord {
-    Schedule schedule;                     ///< its id is schedule.hash()
+    Schedule schedule;  ///< its id is schedule.hash()
     std::optional<LearnedRecord> learned{};
 };
 
@@ -58,7 +59,8 @@ struct ExtractorRecord {
     int64_t dim = 0;       ///< features an image
 };
 
-/// Sums over a reference set, so that parts can be added: sum = sum (f - shift), outer = sum (f - shift)(f - shift)^T.
+/// Sums over a reference set, so that parts can be added: sum = sum (f - shift), outer = sum (f - shift)(f -
+/// shift)^T.
 struct ReferenceRecord {
     std::string id;
     std::string data, extractor;  ///< ids
@@ -86,48 +88,49 @@ struct StatisticsRecord {
     std::map<std::string, NamedArray> arrays{};  ///< M_t, N_t and friends, with their errors
 };
 
-/// A table of bits/dim (equal-length columns; a text column is one of labels or of paths as JSON), and arrays such as
-/// bits/dim per image.
+/// A table of bits/dim (equal-length columns; a text column is one of labels or of paths as JSON), and arrays
+/// such as bits/dim per image.
 struct LikelihoodRecord {
     std::string id;
     std::map<std::string, std::string> texts{};  ///< attributes: model, data, statistics id, ...
     std::map<std::string, int64_t> integers{};
     std::map<std::string, double> reals{};
-    std::map<std::string, std::vector<std::string>> text_columns{};  ///< stride, variance, decoder, clip, split, path
-    std::map<std::string, std::vector<double>> columns{};            ///< steps, bits_per_dim, se
+    std::map<std::string, std::vector<std::string>>
+        text_columns{};                                    ///< stride, variance, decoder, clip, split, path
+    std::map<std::string, std::vector<double>> columns{};  ///< steps, bits_per_dim, se
     std::map<std::string, NamedArray> arrays{};
 };
 
 struct MetricRecord {
     Estimate estimate;
-    std::string identity;                 ///< samples + range of ids + extractor + reference
-    std::string extractor{}, reference{}; ///< ids; "" where there is none
-    std::vector<double> influence{};      ///< [n] of the samples, in sample order
-    std::vector<double> influence_ref{};  ///< [m] of the reference
+    std::string identity;                  ///< samples + range of ids + extractor + reference
+    std::string extractor{}, reference{};  ///< ids; "" where there is none
+    std::vector<double> influence{};       ///< [n] of the samples, in sample order
+    std::vector<double> influence_ref{};   ///< [m] of the reference
 };
 
 /// One row a block of samples, in the order of the samples.
 struct TimingRecord {
     std::vector<int64_t> first_id, rows, rank;  ///< first sample of the block, how many, made by which rank
-    std::vector<int64_t> network_calls;  ///< batched calls in the block
+    std::vector<int64_t> network_calls;         ///< batched calls in the block
     std::vector<double> seconds, network_seconds;
 };
 
 struct CellRecord {
-    std::string id;                            ///< the samples identity (not n)
-    std::string schedule, sampler, model, data; ///< schedule, model, data: ids; sampler: completed spec
-    std::string status = "complete";           ///< or why not
-    std::string settings = "{}";               ///< JSON: everything the identity was taken over
-    int64_t steps = 0, nfe = 0, budget = 0;    ///< budget 0: steps were asked for
+    std::string id;                              ///< the samples identity (not n)
+    std::string schedule, sampler, model, data;  ///< schedule, model, data: ids; sampler: completed spec
+    std::string status = "complete";             ///< or why not
+    std::string settings = "{}";                 ///< JSON: everything the identity was taken over
+    int64_t steps = 0, nfe = 0, budget = 0;      ///< budget 0: steps were asked for
     uint64_t seed = 0;
-    std::vector<int64_t> sample_ids;           ///< [n] rising
-    std::vector<int64_t> labels{};             ///< [n] or empty
-    std::vector<int64_t> image_shape{};        ///< {C, H, W}; empty if no images are kept
-    std::vector<uint8_t> images{};             ///< [n, C, H, W] or empty
-    std::string extractor{};                   ///< id of the extractor of `features`
+    std::vector<int64_t> sample_ids;     ///< [n] rising
+    std::vector<int64_t> labels{};       ///< [n] or empty
+    std::vector<int64_t> image_shape{};  ///< {C, H, W}; empty if no images are kept
+    std::vector<uint8_t> images{};       ///< [n, C, H, W] or empty
+    std::string extractor{};             ///< id of the extractor of `features`
     int64_t feature_dim = 0;
-    std::vector<float> features{};             ///< [n, feature_dim] or empty
-    std::vector<int64_t> preview_shape{};      ///< {H, W, C} of the preview grid; empty if there is none
+    std::vector<float> features{};         ///< [n, feature_dim] or empty
+    std::vector<int64_t> preview_shape{};  ///< {H, W, C} of the preview grid; empty if there is none
     std::vector<uint8_t> preview{};
     TimingRecord timing{};
     std::map<std::string, MetricRecord> metrics{};  ///< by the name that the harness gives

@@ -1,7 +1,8 @@
 // RunFile: one run, as records (records.h) under the schema (schema.h).
 //
-// A run is never changed in place. RunEdit works on a copy, RUN.h5.part, and commit() renames it over RUN.h5; so a crash
-// at any time leaves the old run whole, and a reader that has the file open keeps its old version to the end.
+// A run is never changed in place. RunEdit works on a copy, RUN.h5.part, and commit() renames it over RUN.h5;
+// so a crash at any time leaves the old run whole, and a reader that has the file open keeps its old version
+// to the end.
 #pragma once
 
 #include <memory>
@@ -24,7 +25,8 @@ class RunFile {
     RunHeader header() const;
     const Hdf5File& file() const { return file_; }
 
-    std::vector<std::string> ids(const std::string& collection) const;  ///< "cells", "schedules", ... (schema.h)
+    std::vector<std::string> ids(
+        const std::string& collection) const;  ///< "cells", "schedules", ... (schema.h)
     bool has(const std::string& collection, const std::string& id) const;
 
     SuiteRecord suite(const std::string& id) const;
@@ -37,7 +39,8 @@ class RunFile {
     StatisticsRecord statistics(const std::string& id) const;
     LikelihoodRecord likelihood(const std::string& id) const;
     CellRecord cell(const std::string& id, CellParts parts = CellParts::summary) const;
-    int64_t cell_count(const std::string& id) const;  ///< number of samples of a cell; 0 if there is no such cell
+    int64_t cell_count(
+        const std::string& id) const;  ///< number of samples of a cell; 0 if there is no such cell
 
   protected:
     explicit RunFile(Hdf5File file) : file_(std::move(file)) {}
@@ -56,8 +59,9 @@ class RunEdit : public RunFile {
     RunEdit(RunEdit&&) = delete;
     ~RunEdit();
 
-    // Records whose id exists already: equal content is left as it is; other content is an Error("store"), because two
-    // different things must not have one id. A schedule is compared by its hash (its training record may hold times).
+    // Records whose id exists already: equal content is left as it is; other content is an Error("store"),
+    // because two different things must not have one id. A schedule is compared by its hash (its training
+    // record may hold times).
     void put(const SuiteRecord& record);
     void put(const ScheduleRecord& record);
     void put(const ModelRecord& record);
@@ -69,9 +73,10 @@ class RunEdit : public RunFile {
     /// Appends with the next number and returns it; nothing is added if the last one is equal.
     std::string put(const ProvenanceRecord& record);
 
-    /// A new cell, or more samples (and new metrics) of one that is there: the ids, labels, images and features that
-    /// are stored must be the first of the new ones, else Error("store"). A cell with no more samples than the stored
-    /// one is left as it is; of its metrics, those over no fewer images than the stored ones are added.
+    /// A new cell, or more samples (and new metrics) of one that is there: the ids, labels, images and
+    /// features that are stored must be the first of the new ones, else Error("store"). A cell with no more
+    /// samples than the stored one is left as it is; of its metrics, those over no fewer images than the
+    /// stored ones are added.
     void put_cell(const CellRecord& cell);
     /// Adds a metric to a cell, or replaces the one of another identity. Equal identity is left as it is.
     void put_metric(const std::string& cell_id, const std::string& name, const MetricRecord& metric);

@@ -1,4 +1,5 @@
-// RunLock: one process at a time changes a run. flock on RUN.lock: it ends with the process, however that ends.
+// RunLock: one process at a time changes a run. flock on RUN.lock: it ends with the process, however that
+// ends.
 #pragma once
 
 #include <string>
@@ -11,7 +12,8 @@ std::string lock_path(const std::string& run_path);
 
 class RunLock {
   public:
-    explicit RunLock(const std::string& run_path);  ///< waits until no other process has it; Error("store") if it cannot
+    explicit RunLock(
+        const std::string& run_path);  ///< waits until no other process has it; Error("store") if it cannot
     ~RunLock();
     RunLock(const RunLock&) = delete;
     RunLock& operator=(const RunLock&) = delete;

@@ -1,12 +1,13 @@
-// The schema of run files: which groups there are, what they hold, and in which units (README section "Run files").
+// The schema of run files: which groups there are, what they hold, and in which units (README section "Run
+// files").
 //
 //     /                      schema, schema_version, software, commit, created, status
 //     /suites/<id> /provenance/<n> /schedules/<id> /models/<id> /data/<id> /extractors/<id> /reference/<id>
 //     /statistics/<id> /likelihood/<id> /cells/<id> with /cells/<id>/metrics/<name>
 //
-// Every group carries encoding_type, encoding_version and description; every data set units and axes (one name an axis,
-// separated by commas; "" for a scalar). A record (one member of the groups above, and each metric) is sealed with
-// content_hash, so that a reader can tell that nothing in it was changed or lost.
+// Every group carries encoding_type, encoding_version and description; every data set units and axes (one
+// name an axis, separated by commas; "" for a scalar). A record (one member of the groups above, and each
+// metric) is sealed with content_hash, so that a reader can tell that nothing in it was changed or lost.
 #pragma once
 
 #include <map>
@@ -27,20 +28,20 @@ std::string schema_version();  ///< "1.0"
 struct SchemaItem {
     std::string name;
     Hdf5Type type = Hdf5Type::text;
-    bool dataset = false;    ///< else an attribute
-    std::string units{};     ///< data sets only; "1" for pure numbers, "text" for texts
-    std::string axes{};      ///< data sets only: "sample,channel,height,width"; equal names have equal extents
+    bool dataset = false;  ///< else an attribute
+    std::string units{};   ///< data sets only; "1" for pure numbers, "text" for texts
+    std::string axes{};    ///< data sets only: "sample,channel,height,width"; equal names have equal extents
     bool required = true;
     std::string help{};
 };
 
 /// One kind of group.
 struct SchemaType {
-    std::string encoding_type;   ///< "schedule"
-    std::string description;     ///< one line, written into each group of this kind
+    std::string encoding_type;  ///< "schedule"
+    std::string description;    ///< one line, written into each group of this kind
     std::vector<SchemaItem> items;
-    bool open = false;           ///< may hold attributes and data sets beside `items`
-    bool sealed = true;          ///< carries content_hash
+    bool open = false;   ///< may hold attributes and data sets beside `items`
+    bool sealed = true;  ///< carries content_hash
     const SchemaItem* find(const std::string& name) const;
 };
 
@@ -57,12 +58,14 @@ void create_record(Hdf5File& file, const std::string& group, const std::string& 
 /// Writes a data set that the schema lists, with its units and axes. Rows are chunked and extendable where
 /// `chunk_rows` > 0.
 template <Hdf5Number T>
-void write_item(Hdf5File& file, const std::string& group, const std::string& encoding_type, const std::string& name,
-                const std::vector<int64_t>& shape, std::span<const T> values, int64_t chunk_rows = 0);
+void write_item(Hdf5File& file, const std::string& group, const std::string& encoding_type,
+                const std::string& name, const std::vector<int64_t>& shape, std::span<const T> values,
+                int64_t chunk_rows = 0);
 void write_text_item(Hdf5File& file, const std::string& group, const std::string& encoding_type,
                      const std::string& name, const std::string& value);
 /// Marks a data set that the schema does not list.
-void describe_dataset(Hdf5File& file, const std::string& dataset, const std::string& units, const std::string& axes);
+void describe_dataset(Hdf5File& file, const std::string& dataset, const std::string& units,
+                      const std::string& axes);
 
 /// The root of a new run file, with its empty collections.
 struct RunHeader {
@@ -75,9 +78,10 @@ void create_root(Hdf5File& file, const RunHeader& header);
 /// Error("store") unless the file is one of ours, of this major version and of no newer minor one.
 void check_root(const Hdf5File& file);
 
-/// SHA-256 over the record: attributes (but content_hash), data sets, groups below; sealed groups below are left out.
-/// Lines "@name=text:VALUE" (or int64:, float64:), "name|type|extent,extent|SHA-256 of the little-endian values", and
-/// "name/" before the lines of a group, each ended by a newline, in the order of names, attributes first.
+/// SHA-256 over the record: attributes (but content_hash), data sets, groups below; sealed groups below are
+/// left out. Lines "@name=text:VALUE" (or int64:, float64:), "name|type|extent,extent|SHA-256 of the
+/// little-endian values", and "name/" before the lines of a group, each ended by a newline, in the order of
+/// names, attributes first.
 std::string content_hash(const Hdf5File& file, const std::string& group);
 void seal_record(Hdf5File& file, const std::string& group);  ///< writes content_hash
 

@@ -14,9 +14,10 @@ struct Finding {
     std::string message;  ///< what is wrong and what was expected
 };
 
-/// All that is wrong in a run file; empty if it is good. Checked are: marks of groups and data sets; presence, type,
-/// axes and agreeing extents of what the schema lists; content hashes; sample ids 0, 1, 2, ...; ids that records refer
-/// to; finite metric values. Error("store") only where the file cannot be opened as a run at all.
+/// All that is wrong in a run file; empty if it is good. Checked are: marks of groups and data sets;
+/// presence, type, axes and agreeing extents of what the schema lists; content hashes; sample ids 0, 1, 2,
+/// ...; ids that records refer to; finite metric values. Error("store") only where the file cannot be opened
+/// as a run at all.
 std::vector<Finding> validate_run(const std::string& path);
 
 }  // namespace schedbench
