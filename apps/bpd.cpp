@@ -1,4 +1,5 @@
-// schedbench bpd: bits/dim of strides, variances and step counts from stored statistics; no network is evaluated.
+// schedbench bpd: bits/dim of strides, variances and step counts from stored statistics; no network is
+// evaluated.
 #include <cmath>
 #include <iostream>
 #include <map>
@@ -28,7 +29,8 @@ std::string split_of(const DenoisingStatistics& s) {
 struct Filter {
     std::string model, clip, decoder;
     bool takes(const DenoisingStatistics& s) const {
-        return (model.empty() || s.model.find(model) != std::string::npos) && (clip.empty() || clip == (s.clip ? "true" : "false")) &&
+        return (model.empty() || s.model.find(model) != std::string::npos) &&
+               (clip.empty() || clip == (s.clip ? "true" : "false")) &&
                (decoder.empty() || decoder == decoder_name(s.decoder));
     }
 };
@@ -48,7 +50,11 @@ std::vector<DenoisingStatistics> read_all(const std::vector<std::string>& paths,
         }
     }
     if (by_id.empty())
-        throw Error("option", "holds no denoising statistics" + std::string(filter.model.empty() && filter.clip.empty() && filter.decoder.empty() ? "" : " that fit --model, --clip and --decoder"),
+        throw Error("option",
+                    "holds no denoising statistics" +
+                        std::string(filter.model.empty() && filter.clip.empty() && filter.decoder.empty()
+                                        ? ""
+                                        : " that fit --model, --clip and --decoder"),
                     paths.front(), "make them with schedbench statistics");
     std::vector<DenoisingStatistics> out;
     for (auto& [id, s] : by_id) out.push_back(std::move(s));
@@ -67,30 +73,36 @@ std::vector<Pair> pair_up(std::vector<DenoisingStatistics> first, std::vector<De
     const auto put = [&](DenoisingStatistics& s, bool to_score) {
         const std::string identity = s.model + " over " + s.chain_name;
         if (!model.empty() && model != identity)
-            throw Error("option", "the files hold statistics of several models: " + model + "; " + identity, "--statistics",
-                        "choose one with --model TEXT, a part of its spec");
+            throw Error("option", "the files hold statistics of several models: " + model + "; " + identity,
+                        "--statistics", "choose one with --model TEXT, a part of its spec");
         model = identity;
-        auto& slot = to_score ? pairs[std::to_string(s.clip) + decoder_name(s.decoder)].score : pairs[std::to_string(s.clip) + decoder_name(s.decoder)].choose;
+        auto& slot = to_score ? pairs[std::to_string(s.clip) + decoder_name(s.decoder)].score
+                              : pairs[std::to_string(s.clip) + decoder_name(s.decoder)].choose;
         if (slot)
-            throw Error("option", "the files hold several statistics for the " + std::string(to_score ? "test" : "train") + " data: " + slot->data + ", seed " +
-                                      std::to_string(slot->seed) + "; " + s.data + ", seed " + std::to_string(s.seed),
+            throw Error("option",
+                        "the files hold several statistics for the " +
+                            std::string(to_score ? "test" : "train") + " data: " + slot->data + ", seed " +
+                            std::to_string(slot->seed) + "; " + s.data + ", seed " + std::to_string(s.seed),
                         "--statistics", "give files with one of each, and --test for the other");
         slot = std::move(s);
     };
     const bool two_files = !second.empty();
     for (auto& s : first)
-        if (!two_files || split_of(s) != "test" || first.size() == 1) put(s, !two_files && split_of(s) == "test");
+        if (!two_files || split_of(s) != "test" || first.size() == 1)
+            put(s, !two_files && split_of(s) == "test");
     for (auto& s : second)
         if (split_of(s) != "train" || second.size() == 1) put(s, true);
     std::vector<Pair> out;
     for (auto& [key, pair] : pairs) {
-        if (!pair.choose) std::swap(pair.choose, pair.score);  // one split only: paths are chosen and scored on it
+        if (!pair.choose)
+            std::swap(pair.choose, pair.score);  // one split only: paths are chosen and scored on it
         out.push_back(std::move(pair));
     }
     return out;
 }
 
-std::vector<LikelihoodRow> rows_of(const Pair& pair, const std::vector<std::string>& strides, const std::vector<std::string>& variances, const std::vector<int>& steps) {
+std::vector<LikelihoodRow> rows_of(const Pair& pair, const std::vector<std::string>& strides,
+                                   const std::vector<std::string>& variances, const std::vector<int>& steps) {
     const DenoisingStatistics& test = pair.score ? *pair.score : *pair.choose;
     std::vector<LikelihoodRow> out;
     const auto rows = likelihood_rows(*pair.choose, test, strides, variances, steps);
@@ -104,14 +116,23 @@ std::vector<LikelihoodRow> rows_of(const Pair& pair, const std::vector<std::stri
 
 nlohmann::json json_of(const LikelihoodRow& row) {
     const double se = row.bits_per_dim.se;
-    return {{"stride", row.stride}, {"variance", row.variance}, {"decoder", row.decoder}, {"first_step", row.first_step}, {"clip", row.clip}, {"split", row.split},
-            {"steps", row.steps}, {"bits_per_dim", row.bits_per_dim.value}, {"se", std::isfinite(se) ? nlohmann::json(se) : nlohmann::json(nullptr)}, {"path", row.path}};
+    return {{"stride", row.stride},
+            {"variance", row.variance},
+            {"decoder", row.decoder},
+            {"first_step", row.first_step},
+            {"clip", row.clip},
+            {"split", row.split},
+            {"steps", row.steps},
+            {"bits_per_dim", row.bits_per_dim.value},
+            {"se", std::isfinite(se) ? nlohmann::json(se) : nlohmann::json(nullptr)},
+            {"path", row.path}};
 }
 
 void print_table(const std::vector<LikelihoodRow>& rows) {
     TextTable table({"<variance", "<stride", "<decoder", "<clip", "<split", "steps", "bits/dim", "se"});
     for (const LikelihoodRow& row : rows)
-        table.add({row.variance, row.stride, row.decoder, row.clip, row.split, std::to_string(row.steps), fixed_number(row.bits_per_dim.value, 4),
+        table.add({row.variance, row.stride, row.decoder, row.clip, row.split, std::to_string(row.steps),
+                   fixed_number(row.bits_per_dim.value, 4),
                    std::isfinite(row.bits_per_dim.se) ? short_number(row.bits_per_dim.se, 2) : "-"});
     table.print(std::cout);
 }
@@ -120,7 +141,8 @@ int run(const std::vector<std::string>& arguments) {
     Options options(kBpdCommand);
     options.list("statistics", "run file with statistics; may be given several times")
         .value("test", "", "run file with the statistics of the test data, if it is another one")
-        .value("stride", "even,quadratic,dp", "strides: even, even-kt, quadratic, dp (chosen on the train data)")
+        .value("stride", "even,quadratic,dp",
+               "strides: even, even-kt, quadratic, dp (chosen on the train data)")
         .value("variance", "posterior,beta,analytic", "reverse variances: posterior, beta, analytic")
         .value("steps", "", "numbers of steps; default 10,20,50,100,200,500,1000 up to the table's size")
         .value("model", "", "only statistics whose model has this text in its spec")
@@ -130,9 +152,12 @@ int run(const std::vector<std::string>& arguments) {
         .json();
     if (!options.parse(arguments)) return 0;
     const std::vector<std::string> paths = options.texts("statistics");
-    if (paths.empty()) throw Error("option", "is needed", "--statistics", std::string("usage: ") + kBpdCommand.usage);
-    const Filter filter{options.text_or("model", ""), options.text_or("clip", ""), options.text_or("decoder", "")};
-    const auto strides = comma_words(options.text("stride"), "--stride"), variances = comma_words(options.text("variance"), "--variance");
+    if (paths.empty())
+        throw Error("option", "is needed", "--statistics", std::string("usage: ") + kBpdCommand.usage);
+    const Filter filter{options.text_or("model", ""), options.text_or("clip", ""),
+                        options.text_or("decoder", "")};
+    const auto strides = comma_words(options.text("stride"), "--stride"),
+               variances = comma_words(options.text("variance"), "--variance");
     std::vector<int> steps = comma_integers(options.text_or("steps", ""), "--steps");
     std::vector<DenoisingStatistics> test;
     if (options.has("test")) test = read_all({options.text("test")}, filter);
@@ -147,7 +172,9 @@ int run(const std::vector<std::string>& arguments) {
                 if (n <= pair.choose->levels()) counts.push_back(n);
         if (counts.empty()) counts.push_back(pair.choose->levels());
         std::cerr << "paths chosen on " << pair.choose->data << " (" << pair.choose->images << " images)";
-        if (pair.score) std::cerr << ", scored on it and on " << pair.score->data << " (" << pair.score->images << " images)";
+        if (pair.score)
+            std::cerr << ", scored on it and on " << pair.score->data << " (" << pair.score->images
+                      << " images)";
         std::cerr << "\n";
         for (LikelihoodRow& row : rows_of(pair, strides, variances, counts)) rows.push_back(std::move(row));
         identity += pair.choose->identity().dump() + std::to_string(pair.choose->images);
@@ -161,7 +188,8 @@ int run(const std::vector<std::string>& arguments) {
         header.software = "schedbench " SCHEDBENCH_VERSION;
         header.status = "complete";
         RunEdit edit(lock, header);
-        edit.put(likelihood_record(short_hash(identity + array.dump()), short_hash(pairs.front().choose->model), rows));
+        edit.put(likelihood_record(short_hash(identity + array.dump()),
+                                   short_hash(pairs.front().choose->model), rows));
         edit.commit();
     }
     if (options.on("json"))
@@ -174,9 +202,11 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kBpdCommand = {
-    "bpd", "bits/dim tables from stored statistics: every stride, variance, budget", "schedbench bpd --statistics FILE.h5 [--test FILE2.h5] [options]",
+    "bpd", "bits/dim tables from stored statistics: every stride, variance, budget",
+    "schedbench bpd --statistics FILE.h5 [--test FILE2.h5] [options]",
     "  schedbench bpd --statistics st.h5\n"
-    "  schedbench bpd --statistics st.h5 --stride even,quadratic,dp --variance posterior --steps 10,20,50 --json\n"
+    "  schedbench bpd --statistics st.h5 --stride even,quadratic,dp --variance posterior --steps 10,20,50 "
+    "--json\n"
     "  schedbench bpd --statistics train.h5 --test test.h5 --clip true\n"
     "Paths of the stride dp are chosen on the train data and scored on both; a file may hold both splits.\n",
     run};

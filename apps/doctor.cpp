@@ -21,19 +21,25 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Check {
-    std::string name, status, detail, hint;  ///< status: "ok", "missing", or "optional" (absent, and not needed)
+    std::string name, status, detail,
+        hint;  ///< status: "ok", "missing", or "optional" (absent, and not needed)
 };
 
 Check check_data(const std::string& spec) {
     try {
         const Dataset data = load_dataset(Spec::parse(spec), spec, 1);
-        return {"data " + spec, "ok", std::to_string(data.channels) + "x" + std::to_string(data.height) + "x" + std::to_string(data.width) + " images", ""};
+        return {"data " + spec, "ok",
+                std::to_string(data.channels) + "x" + std::to_string(data.height) + "x" +
+                    std::to_string(data.width) + " images",
+                ""};
     } catch (const Error& e) {
-        return {"data " + spec, "missing", e.message() + (e.where().empty() ? "" : " (" + e.where() + ")"), e.hint()};
+        return {"data " + spec, "missing", e.message() + (e.where().empty() ? "" : " (" + e.where() + ")"),
+                e.hint()};
     }
 }
 
-std::string value_or(const std::map<std::string, std::string>& map, const std::string& key, const std::string& fallback) {
+std::string value_or(const std::map<std::string, std::string>& map, const std::string& key,
+                     const std::string& fallback) {
     const auto it = map.find(key);
     return it == map.end() ? fallback : it->second;
 }
@@ -41,9 +47,11 @@ std::string value_or(const std::map<std::string, std::string>& map, const std::s
 /// What a weight file is, from its metadata.
 std::string describe(const std::map<std::string, std::string>& metadata) {
     if (metadata.contains("family"))
-        return "network " + metadata.at("family") + ", predicts " + value_or(metadata, "prediction", "eps") + ", " + value_or(metadata, "process", "no noise process");
+        return "network " + metadata.at("family") + ", predicts " + value_or(metadata, "prediction", "eps") +
+               ", " + value_or(metadata, "process", "no noise process");
     if (metadata.contains("accuracy"))
-        return "classifier " + value_or(metadata, "id", "without id") + ", accuracy " + metadata.at("accuracy");
+        return "classifier " + value_or(metadata, "id", "without id") + ", accuracy " +
+               metadata.at("accuracy");
     return "not made for this program";
 }
 
@@ -54,13 +62,18 @@ std::vector<Check> check_weights(const std::string& folder) {
         if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     if (files.empty())
-        return {{"weights " + folder + "/", "missing", "no .safetensors files", "run from the project's folder, name another with --weights, or use schedbench train"}};
+        return {{"weights " + folder + "/", "missing", "no .safetensors files",
+                 "run from the project's folder, name another with --weights, or use schedbench train"}};
     std::vector<Check> out;
     for (const fs::path& path : files) {
         try {
-            out.push_back({"weights " + path.string(), "ok", describe(read_safetensors(path.string()).metadata) + ", sha256 " + sha256_file(path.string()), ""});
+            out.push_back({"weights " + path.string(), "ok",
+                           describe(read_safetensors(path.string()).metadata) + ", sha256 " +
+                               sha256_file(path.string()),
+                           ""});
         } catch (const Error& e) {
-            out.push_back({"weights " + path.string(), "missing", e.message() + " (" + e.where() + ")", "fetch or train the file again"});
+            out.push_back({"weights " + path.string(), "missing", e.message() + " (" + e.where() + ")",
+                           "fetch or train the file again"});
         }
     }
     return out;
@@ -69,8 +82,10 @@ std::vector<Check> check_weights(const std::string& folder) {
 Check check_inception(const std::string& folder) {
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(folder, code))
-        if (entry.path().filename().string().find("inception") != std::string::npos) return {"Inception weights", "ok", entry.path().string(), ""};
-    return {"Inception weights", "optional", "not in " + folder + "/: no distance may be called fid without them",
+        if (entry.path().filename().string().find("inception") != std::string::npos)
+            return {"Inception weights", "ok", entry.path().string(), ""};
+    return {"Inception weights", "optional",
+            "not in " + folder + "/: no distance may be called fid without them",
             "distances under the extractors of this program (schedbench list extractors) are named fd-..."};
 }
 
@@ -79,13 +94,17 @@ Check check_writable(const std::string& folder) {
     while (!existing.empty() && !fs::exists(existing)) existing = existing.parent_path();
     if (existing.empty()) existing = ".";
     const bool ok = fs::is_directory(existing) && access(existing.c_str(), W_OK) == 0;
-    if (!ok) return {"write access " + folder, "missing", existing.string() + " cannot be written", "change its permissions, or give --output elsewhere"};
-    return {"write access " + folder, "ok", existing == fs::path(folder) ? "the folder is there" : "it will be made when needed", ""};
+    if (!ok)
+        return {"write access " + folder, "missing", existing.string() + " cannot be written",
+                "change its permissions, or give --output elsewhere"};
+    return {"write access " + folder, "ok",
+            existing == fs::path(folder) ? "the folder is there" : "it will be made when needed", ""};
 }
 
 int run(const std::vector<std::string>& arguments) {
     Options options(kDoctorCommand);
-    options.value("weights", "weights", "folder of the weight files").value("runs", "results/runs", "folder of the runs");
+    options.value("weights", "weights", "folder of the weight files")
+        .value("runs", "results/runs", "folder of the runs");
     options.runtime().json();
     if (!options.parse(arguments)) return 0;
     std::vector<Check> checks;
@@ -93,18 +112,30 @@ int run(const std::vector<std::string>& arguments) {
     runtime.threads = 1;
     try {
         runtime = options.runtime_settings();
-        checks.push_back({"device", "ok", runtime.device + ", " + std::to_string(runtime.threads) + " threads, profile " + runtime.profile, ""});
+        checks.push_back(
+            {"device", "ok",
+             runtime.device + ", " + std::to_string(runtime.threads) + " threads, profile " + runtime.profile,
+             ""});
     } catch (const Error& e) {
         checks.push_back({"device", "missing", e.message(), e.hint()});
     }
     const std::map<std::string, std::string> machine = provenance(runtime);
-    checks.push_back({"processor", "ok", value_or(machine, "cpu", "unknown") + ", " + value_or(machine, "cores", "?") + " cores, " + value_or(machine, "cpu_capability", "?"), ""});
-    for (const char* name : {"torch", "hdf5", "boost", "compiler"}) checks.push_back({std::string("library ") + name, "ok", value_or(machine, name, "unknown"), ""});
-    checks.push_back({"library nlohmann-json", "ok", std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH), ""});
+    checks.push_back({"processor", "ok",
+                      value_or(machine, "cpu", "unknown") + ", " + value_or(machine, "cores", "?") +
+                          " cores, " + value_or(machine, "cpu_capability", "?"),
+                      ""});
+    for (const char* name : {"torch", "hdf5", "boost", "compiler"})
+        checks.push_back({std::string("library ") + name, "ok", value_or(machine, name, "unknown"), ""});
+    checks.push_back({"library nlohmann-json", "ok",
+                      std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
+                          std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." +
+                          std::to_string(NLOHMANN_JSON_VERSION_PATCH),
+                      ""});
 #ifdef SCHEDBENCH_HAVE_OPENCV
     checks.push_back({"images through OpenCV", "ok", "PNG and JPEG in, grids out", ""});
 #else
-    checks.push_back({"images through OpenCV", "optional", "built without it: no image folders, no PNG grids", "build with -DSCHEDBENCH_OPENCV=ON"});
+    checks.push_back({"images through OpenCV", "optional", "built without it: no image folders, no PNG grids",
+                      "build with -DSCHEDBENCH_OPENCV=ON"});
 #endif
     checks.push_back(check_data("fashion-mnist"));
     checks.push_back(check_data("fashion-mnist:split=test"));
@@ -114,22 +145,29 @@ int run(const std::vector<std::string>& arguments) {
 
     nlohmann::json array = nlohmann::json::array();
     for (const Check& check : checks) {
-        array.push_back({{"name", check.name}, {"status", check.status}, {"detail", check.detail}, {"hint", check.hint}});
+        array.push_back(
+            {{"name", check.name}, {"status", check.status}, {"detail", check.detail}, {"hint", check.hint}});
         if (options.on("json")) continue;
-        std::cout << check.status << std::string(10 - check.status.size(), ' ') << check.name << ": " << check.detail << "\n";
+        std::cout << check.status << std::string(10 - check.status.size(), ' ') << check.name << ": "
+                  << check.detail << "\n";
         if (check.status != "ok" && !check.hint.empty()) std::cout << "          -> " << check.hint << "\n";
     }
-    if (options.on("json")) std::cout << nlohmann::json{{"version", SCHEDBENCH_VERSION}, {"checks", array}, {"provenance", machine}}.dump() << "\n";
+    if (options.on("json"))
+        std::cout << nlohmann::json{{"version", SCHEDBENCH_VERSION},
+                                    {"checks", array},
+                                    {"provenance", machine}}
+                         .dump()
+                  << "\n";
     return 0;
 }
 
 }  // namespace
 
-const Command kDoctorCommand = {
-    "doctor", "what this machine has: device, libraries, data, weights", "schedbench doctor [--json]",
-    "  schedbench doctor\n"
-    "  schedbench doctor --weights weights --json\n"
-    "The exit code is 0 whatever is missing.\n",
-    run};
+const Command kDoctorCommand = {"doctor", "what this machine has: device, libraries, data, weights",
+                                "schedbench doctor [--json]",
+                                "  schedbench doctor\n"
+                                "  schedbench doctor --weights weights --json\n"
+                                "The exit code is 0 whatever is missing.\n",
+                                run};
 
 }  // namespace schedbench

@@ -11,8 +11,13 @@ namespace schedbench {
 namespace {
 
 NoiseProcess process_of(const Options& options) {
-    if (!options.has("model")) return NoiseProcess(Spec::parse(options.text_or("process", "continuous:sigma-min=0.002,sigma-max=80"), "--process"), "--process");
-    if (options.has("process")) throw Error("option", "a model has a noise process of its own", "--process", "give --model or --process");
+    if (!options.has("model"))
+        return NoiseProcess(
+            Spec::parse(options.text_or("process", "continuous:sigma-min=0.002,sigma-max=80"), "--process"),
+            "--process");
+    if (options.has("process"))
+        throw Error("option", "a model has a noise process of its own", "--process",
+                    "give --model or --process");
     return make_model(Spec::parse(options.text("model"), "--model"))->process();
 }
 
@@ -21,7 +26,8 @@ int run(const std::vector<std::string>& arguments) {
     options.positional("spec", 1, "the schedule (schedbench list schedules)")
         .value("steps", "", "number of steps N; explicit:... may leave it out")
         .value("model", "", "the model whose noise process the levels are rounded to")
-        .value("process", "", "or the noise process itself (default continuous:sigma-min=0.002,sigma-max=80)");
+        .value("process", "",
+               "or the noise process itself (default continuous:sigma-min=0.002,sigma-max=80)");
     add_range_options(options);
     add_schedule_options(options);
     options.json();
@@ -32,7 +38,8 @@ int run(const std::vector<std::string>& arguments) {
                     "use schedbench learn, and then schedbench knots learned:file=FILE");
     const bool listed = spec.name == "explicit" && !options.has("steps");
     const int steps = listed ? 0 : step_count(options);
-    print_schedule(build_schedule(spec, process_of(options), schedule_request(options, steps), "SPEC"), options.on("json"));
+    print_schedule(build_schedule(spec, process_of(options), schedule_request(options, steps), "SPEC"),
+                   options.on("json"));
     return 0;
 }
 

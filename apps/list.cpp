@@ -13,13 +13,20 @@ namespace {
 
 const char* type_name(SpecParam::Type type) {
     switch (type) {
-        case SpecParam::Type::number: return "number";
-        case SpecParam::Type::integer: return "integer";
-        case SpecParam::Type::flag: return "true|false";
-        case SpecParam::Type::text: return "text";
-        case SpecParam::Type::choice: return "choice";
-        case SpecParam::Type::numbers: return "[numbers]";
-        case SpecParam::Type::spec: return "{spec}";
+        case SpecParam::Type::number:
+            return "number";
+        case SpecParam::Type::integer:
+            return "integer";
+        case SpecParam::Type::flag:
+            return "true|false";
+        case SpecParam::Type::text:
+            return "text";
+        case SpecParam::Type::choice:
+            return "choice";
+        case SpecParam::Type::numbers:
+            return "[numbers]";
+        case SpecParam::Type::spec:
+            return "{spec}";
     }
     return "";
 }
@@ -33,11 +40,18 @@ std::string choices_of(const SpecParam& param) {
 nlohmann::json json_of(const SpecEntry& entry) {
     nlohmann::json params = nlohmann::json::array();
     for (const SpecParam& p : entry.params) {
-        params.push_back({{"key", p.key}, {"type", type_name(p.type)}, {"default", p.required ? nlohmann::json(nullptr) : nlohmann::json(p.fallback)},
-                          {"required", p.required}, {"help", p.help}});
+        params.push_back({{"key", p.key},
+                          {"type", type_name(p.type)},
+                          {"default", p.required ? nlohmann::json(nullptr) : nlohmann::json(p.fallback)},
+                          {"required", p.required},
+                          {"help", p.help}});
         if (!p.choices.empty()) params.back()["choices"] = p.choices;
     }
-    return {{"name", entry.name}, {"summary", entry.summary}, {"source", entry.source}, {"params", params}, {"aliases", entry.aliases}};
+    return {{"name", entry.name},
+            {"summary", entry.summary},
+            {"source", entry.source},
+            {"params", params},
+            {"aliases", entry.aliases}};
 }
 
 void print_entry(const SpecEntry& entry) {
@@ -54,7 +68,11 @@ void print_entry(const SpecEntry& entry) {
 
 int run(const std::vector<std::string>& arguments) {
     Options options(kListCommand);
-    options.positional("kind", 1, "schedules, samplers, models, extractors, data or processes; without it, all of them shortly").json();
+    options
+        .positional(
+            "kind", 1,
+            "schedules, samplers, models, extractors, data or processes; without it, all of them shortly")
+        .json();
     if (!options.parse(arguments)) return 0;
     const std::vector<RegistryKind>& kinds = registry();
     if (!options.has("kind")) {
@@ -70,18 +88,23 @@ int run(const std::vector<std::string>& arguments) {
             }
             if (!options.on("json")) std::cout << "\n";
         }
-        if (options.on("json")) std::cout << all.dump() << "\n";
-        else std::cout << "schedbench list KIND shows parameters, defaults and sources.\n";
+        if (options.on("json"))
+            std::cout << all.dump() << "\n";
+        else
+            std::cout << "schedbench list KIND shows parameters, defaults and sources.\n";
         return 0;
     }
     const std::string name = options.text("kind");
-    const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const RegistryKind& k) { return k.name == name; });
+    const auto kind =
+        std::find_if(kinds.begin(), kinds.end(), [&](const RegistryKind& k) { return k.name == name; });
     if (kind == kinds.end()) {
         std::vector<std::string> names;
         std::string known;
-        for (const RegistryKind& k : kinds) names.push_back(k.name), known += (known.empty() ? "" : ", ") + k.name;
+        for (const RegistryKind& k : kinds)
+            names.push_back(k.name), known += (known.empty() ? "" : ", ") + k.name;
         const std::string match = nearest_match(name, names);
-        throw Error("option", "\"" + name + "\" is not a kind of thing to list", "KIND", (match.empty() ? "" : "did you mean \"" + match + "\"? ") + "known: " + known);
+        throw Error("option", "\"" + name + "\" is not a kind of thing to list", "KIND",
+                    (match.empty() ? "" : "did you mean \"" + match + "\"? ") + "known: " + known);
     }
     nlohmann::json array = nlohmann::json::array();
     for (const SpecEntry& entry : kind->entries) {
@@ -94,11 +117,11 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kListCommand = {
-    "list", "what exists: schedules, samplers, models, extractors, data, processes", "schedbench list [KIND] [--json]",
-    "  schedbench list\n"
-    "  schedbench list schedules\n"
-    "  schedbench list samplers --json\n",
-    run};
+const Command kListCommand = {"list", "what exists: schedules, samplers, models, extractors, data, processes",
+                              "schedbench list [KIND] [--json]",
+                              "  schedbench list\n"
+                              "  schedbench list schedules\n"
+                              "  schedbench list samplers --json\n",
+                              run};
 
 }  // namespace schedbench

@@ -11,7 +11,7 @@
 namespace schedbench {
 
 struct ProbeData {
-    std::unique_ptr<Dataset> dataset;      ///< null for draws of an exact model
+    std::unique_ptr<Dataset> dataset;  ///< null for draws of an exact model
     std::unique_ptr<ProbeSource> source;
 };
 

@@ -58,18 +58,22 @@ Cell make_cell(const Options& options) {
         throw Error("option", "give either --steps N or --budget B", "--steps");
     int steps = 0;
     if (options.has("budget")) {
-        if (listed) throw Error("option", "explicit levels have a number of steps of their own", "--budget", "leave it out");
+        if (listed)
+            throw Error("option", "explicit levels have a number of steps of their own", "--budget",
+                        "leave it out");
         const SpecValue* end = spec.find("end");
         steps = steps_within_budget(*cell.sampler, step_count(options, "budget"), nullptr, "--budget",
                                     end && end->text == "sigma-min" ? "sigma-min" : "zero");
     } else if (options.has("steps")) {
         steps = step_count(options);
     }
-    cell.schedule = build_schedule(spec, cell.model->process(), schedule_request(options, steps), "--schedule");
+    cell.schedule =
+        build_schedule(spec, cell.model->process(), schedule_request(options, steps), "--schedule");
     return cell;
 }
 
-/// Full blocks of consecutive ids, the last one cut afterwards: so an image does not depend on how many others there are.
+/// Full blocks of consecutive ids, the last one cut afterwards: so an image does not depend on how many
+/// others there are.
 Samples sample_all(Cell& cell, bool keep_raw) {
     const c10::NoGradGuard no_grad;
     const CountingDenoiser counted(cell.model);
@@ -79,8 +83,10 @@ Samples sample_all(Cell& cell, bool keep_raw) {
         std::vector<int64_t> ids(static_cast<size_t>(cell.batch));
         for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
         const int64_t keep = std::min(cell.batch, cell.count - first);
-        const at::Tensor block_label = cell.model->classes() > 0 ? block_labels(cell.seed, ids, cell.model->classes()) : at::Tensor();
-        const at::Tensor block = cell.sampler->sample(counted, cell.schedule, PhiloxNoise(cell.seed, ids, cell.model->shape()), block_label);
+        const at::Tensor block_label =
+            cell.model->classes() > 0 ? block_labels(cell.seed, ids, cell.model->classes()) : at::Tensor();
+        const at::Tensor block = cell.sampler->sample(
+            counted, cell.schedule, PhiloxNoise(cell.seed, ids, cell.model->shape()), block_label);
         if (first == 0) cell.nfe = counted.calls();
         const at::Tensor kept = block.narrow(0, 0, keep).contiguous();
         if (keep_raw) x.push_back(kept);
@@ -88,8 +94,10 @@ Samples sample_all(Cell& cell, bool keep_raw) {
         if (block_label.defined()) labels.push_back(block_label.narrow(0, 0, keep));
         progress.update(first + keep);
     }
-    Samples out{x.empty() ? at::Tensor() : at::cat(x), at::cat(pixels), labels.empty() ? at::Tensor() : at::cat(labels)};
-    if (out.pixels.dim() == 2) out.pixels = out.pixels.reshape({cell.count, 1, 1, out.pixels.size(1)});  // vectors
+    Samples out{x.empty() ? at::Tensor() : at::cat(x), at::cat(pixels),
+                labels.empty() ? at::Tensor() : at::cat(labels)};
+    if (out.pixels.dim() == 2)
+        out.pixels = out.pixels.reshape({cell.count, 1, 1, out.pixels.size(1)});  // vectors
     out.pixels = out.pixels.contiguous();
     return out;
 }
@@ -120,7 +128,8 @@ void write_hdf5(const std::string& path, const Cell& cell, const Samples& sample
         const at::Tensor labels = samples.labels.contiguous();
         file.write<int64_t>("/labels", {labels.numel()}, values_of<int64_t>(labels));
     }
-    file.write<double>("/levels", {static_cast<int64_t>(cell.schedule.effective.size())}, std::span<const double>(cell.schedule.effective));
+    file.write<double>("/levels", {static_cast<int64_t>(cell.schedule.effective.size())},
+                       std::span<const double>(cell.schedule.effective));
     file.set_attribute("/", "software", "schedbench " SCHEDBENCH_VERSION);
     file.set_attribute("/", "model", cell.model->spec());
     file.set_attribute("/", "schedule", cell.schedule.spec);
@@ -141,13 +150,16 @@ void write_hdf5(const std::string& path, const Cell& cell, const Samples& sample
 std::string checked_output(const Options& options, const Cell& cell) {
     const std::string path = options.text("output"), kind = std::filesystem::path(path).extension().string();
     if (kind != ".png" && kind != ".npy" && kind != ".h5")
-        throw Error("option", "\"" + path + "\" should end in .png (a grid), .npy (uint8, NHWC) or .h5", "--output");
+        throw Error("option", "\"" + path + "\" should end in .png (a grid), .npy (uint8, NHWC) or .h5",
+                    "--output");
     if (options.on("raw") && kind != ".npy") throw Error("option", "writes .npy files only", "--raw");
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-    if (!folder.empty() && !std::filesystem::is_directory(folder)) throw Error("file", "the folder does not exist", folder.string(), "make it first");
+    if (!folder.empty() && !std::filesystem::is_directory(folder))
+        throw Error("file", "the folder does not exist", folder.string(), "make it first");
     const std::vector<int64_t> shape = cell.model->shape();
     if (kind == ".png" && (shape.size() != 3 || (shape[0] != 1 && shape[0] != 3)))
-        throw Error("option", "a grid needs images with 1 or 3 channels, which this model does not make", "--output", "use .npy or .h5");
+        throw Error("option", "a grid needs images with 1 or 3 channels, which this model does not make",
+                    "--output", "use .npy or .h5");
     return kind;
 }
 
@@ -175,19 +187,33 @@ int run(const std::vector<std::string>& arguments) {
     const Samples samples = sample_all(cell, options.on("raw"));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const at::Tensor& p = samples.pixels;
-    if (kind == ".png") write_image_grid(path, values_of<uint8_t>(p), {p.size(0), p.size(1), p.size(2), p.size(3)}, options.integer("columns", 0));
-    else if (kind == ".h5") write_hdf5(path, cell, samples);
-    else if (options.on("raw")) write_npy_raw(path, samples.x.contiguous());
-    else write_npy_pixels(path, p);
+    if (kind == ".png")
+        write_image_grid(path, values_of<uint8_t>(p), {p.size(0), p.size(1), p.size(2), p.size(3)},
+                         options.integer("columns", 0));
+    else if (kind == ".h5")
+        write_hdf5(path, cell, samples);
+    else if (options.on("raw"))
+        write_npy_raw(path, samples.x.contiguous());
+    else
+        write_npy_pixels(path, p);
     if (options.on("json")) {
-        std::cout << nlohmann::json{{"output", path}, {"count", cell.count}, {"steps", cell.schedule.steps()}, {"nfe", cell.nfe}, {"schedule", cell.schedule.spec},
-                                    {"schedule_hash", cell.schedule.hash()}, {"sampler", cell.sampler->spec().print()}, {"model", cell.model->spec()},
-                                    {"seed", cell.seed}, {"batch", cell.batch}, {"seconds", seconds}}
+        std::cout << nlohmann::json{{"output", path},
+                                    {"count", cell.count},
+                                    {"steps", cell.schedule.steps()},
+                                    {"nfe", cell.nfe},
+                                    {"schedule", cell.schedule.spec},
+                                    {"schedule_hash", cell.schedule.hash()},
+                                    {"sampler", cell.sampler->spec().print()},
+                                    {"model", cell.model->spec()},
+                                    {"seed", cell.seed},
+                                    {"batch", cell.batch},
+                                    {"seconds", seconds}}
                          .dump()
                   << "\n";
     } else {
-        std::cout << "wrote " << path << ": " << cell.count << " samples, " << cell.schedule.steps() << " steps, " << cell.nfe << " network evaluations each, "
-                  << format_duration(seconds) << "\n";
+        std::cout << "wrote " << path << ": " << cell.count << " samples, " << cell.schedule.steps()
+                  << " steps, " << cell.nfe << " network evaluations each, " << format_duration(seconds)
+                  << "\n";
     }
     return 0;
 }
@@ -195,10 +221,14 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kSampleCommand = {
-    "sample", "images from one cell: PNG grid, NPY or HDF5", "schedbench sample --model MODEL --schedule SPEC --sampler SPEC --steps N --output FILE [options]",
-    "  schedbench sample --model exact:gaussian,c=0.5,dim=2 --schedule edm --sampler heun --steps 10 --count 100 --output x.npy --raw\n"
-    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --budget 35 --count 64 --output grid.png\n"
-    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --schedule learned:file=so.json --sampler euler \\\n"
+    "sample", "images from one cell: PNG grid, NPY or HDF5",
+    "schedbench sample --model MODEL --schedule SPEC --sampler SPEC --steps N --output FILE [options]",
+    "  schedbench sample --model exact:gaussian,c=0.5,dim=2 --schedule edm --sampler heun --steps 10 --count "
+    "100 --output x.npy --raw\n"
+    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --budget 35 --count 64 --output "
+    "grid.png\n"
+    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --schedule learned:file=so.json "
+    "--sampler euler \\\n"
     "      --steps 18 --count 1000 --output images.h5\n",
     run};
 

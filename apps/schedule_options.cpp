@@ -15,13 +15,16 @@ void add_schedule_options(Options& options) {
 }
 
 void add_range_options(Options& options) {
-    options.value("sigma-min", "", "lowest level (the key sigma-min of SPEC)").value("sigma-max", "", "highest level (the key sigma-max of SPEC)");
+    options.value("sigma-min", "", "lowest level (the key sigma-min of SPEC)")
+        .value("sigma-max", "", "highest level (the key sigma-max of SPEC)");
 }
 
 int step_count(const Options& options, const std::string& name) {
     constexpr int64_t kMost = 100'000;
     const int64_t value = options.integer(name);
-    if (value > kMost) throw Error("option", "wants at most " + std::to_string(kMost) + ", not " + options.text(name), "--" + name);
+    if (value > kMost)
+        throw Error("option", "wants at most " + std::to_string(kMost) + ", not " + options.text(name),
+                    "--" + name);
     return static_cast<int>(value);
 }
 
@@ -37,7 +40,8 @@ Spec with_range(Spec spec, const Options& options) {
         if (!options.has(key)) continue;
         const double value = options.number(key);
         if (spec.find(key))
-            throw Error("option", "is given, but the spec " + spec.print() + " has the key too", std::string("--") + key, "say it once");
+            throw Error("option", "is given, but the spec " + spec.print() + " has the key too",
+                        std::string("--") + key, "say it once");
         spec.set(key, SpecValue::of_number(value));
     }
     return spec;
@@ -53,14 +57,18 @@ void print_schedule(const Schedule& schedule, bool json) {
     TextTable table({"knot", "requested", "effective", "index", "model time"});
     for (size_t i = 0; i < schedule.effective.size(); ++i) {
         const double time = schedule.model_time[i];
-        table.add({std::to_string(i), aligned ? short_number(schedule.requested[i], 10) : "-", short_number(schedule.effective[i], 10),
-                   schedule.index.empty() ? "-" : std::to_string(schedule.index[i]), std::isnan(time) ? "-" : short_number(time, 10)});
+        table.add({std::to_string(i), aligned ? short_number(schedule.requested[i], 10) : "-",
+                   short_number(schedule.effective[i], 10),
+                   schedule.index.empty() ? "-" : std::to_string(schedule.index[i]),
+                   std::isnan(time) ? "-" : short_number(time, 10)});
     }
-    std::cout << "spec   " << schedule.spec << "\nsteps  " << schedule.steps() << ", uniform in: " << schedule.coordinate << ", end: " << schedule.end_rule
+    std::cout << "spec   " << schedule.spec << "\nsteps  " << schedule.steps()
+              << ", uniform in: " << schedule.coordinate << ", end: " << schedule.end_rule
               << ", time: " << schedule.time_rule << "\nhash   " << schedule.hash() << "\n\n";
     table.print(std::cout);
     if (aligned) return;
-    std::cout << "\nrequested " << schedule.requested.size() << " levels, of which " << schedule.effective.size() << " are left after rounding:";
+    std::cout << "\nrequested " << schedule.requested.size() << " levels, of which "
+              << schedule.effective.size() << " are left after rounding:";
     for (double level : schedule.requested) std::cout << " " << short_number(level);
     std::cout << "\n";
 }

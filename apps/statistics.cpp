@@ -1,5 +1,6 @@
-// schedbench statistics: one pass of denoising statistics into a run file. The pass so far is kept in the run's work
-// folder after every block (or every few seconds, where blocks are fast), and a pass that was stopped goes on there.
+// schedbench statistics: one pass of denoising statistics into a run file. The pass so far is kept in the
+// run's work folder after every block (or every few seconds, where blocks are fast), and a pass that was
+// stopped goes on there.
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -24,7 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 RunHeader header() {
     const std::time_t now = std::time(nullptr);
@@ -40,14 +43,16 @@ RunHeader header() {
 /// The pass so far, as a small run file that is always whole.
 class Checkpoint {
   public:
-    Checkpoint(const std::string& output, const std::string& id) : path_(work_folder(output) + "/statistics-" + id + ".h5"), id_(id) {
+    Checkpoint(const std::string& output, const std::string& id)
+        : path_(work_folder(output) + "/statistics-" + id + ".h5"), id_(id) {
         fs::create_directories(work_folder(output));
     }
     const std::string& path() const { return path_; }
 
     void load(DenoisingStatistics& statistics) const {
         if (!fs::exists(path_)) return;
-        if (auto found = find_statistics({path_}, id_); found && found->images > statistics.images) statistics = std::move(*found);
+        if (auto found = find_statistics({path_}, id_); found && found->images > statistics.images)
+            statistics = std::move(*found);
     }
     /// Skipped while writing would take more than a twentieth of the time.
     void save(const DenoisingStatistics& statistics) {
@@ -97,23 +102,34 @@ void store(const std::string& output, const DenoisingStatistics& statistics, con
     ProvenanceRecord origin{provenance(job.runtime)};
     origin.values["command"] = command_line();
     edit.put(origin);
-    edit.put(ModelRecord{short_hash(job.model->spec()), job.model->spec(), job.model->weights_hash(), job.model->process().spec().print(), job.model->shape(), "{}"});
+    edit.put(ModelRecord{short_hash(job.model->spec()), job.model->spec(), job.model->weights_hash(),
+                         job.model->process().spec().print(), job.model->shape(), "{}"});
     if (const Dataset* d = job.data.dataset.get())
-        edit.put(DataRecord{short_hash(d->hash), d->spec, d->hash, {d->count, d->channels, d->height, d->width}, d->classes});
+        edit.put(DataRecord{
+            short_hash(d->hash), d->spec, d->hash, {d->count, d->channels, d->height, d->width}, d->classes});
     edit.put(record);
     edit.commit();
 }
 
 void report(const DenoisingStatistics& s, const std::string& output, const std::string& id, bool json) {
     if (json) {
-        std::cout << nlohmann::json{{"output", output}, {"id", id}, {"images", s.images}, {"levels", s.levels()}, {"model", s.model}, {"data", s.data},
-                                    {"chain", s.chain_name}, {"clip", s.clip}, {"decoder", decoder_name(s.decoder)}, {"seed", s.seed}}
+        std::cout << nlohmann::json{{"output", output},
+                                    {"id", id},
+                                    {"images", s.images},
+                                    {"levels", s.levels()},
+                                    {"model", s.model},
+                                    {"data", s.data},
+                                    {"chain", s.chain_name},
+                                    {"clip", s.clip},
+                                    {"decoder", decoder_name(s.decoder)},
+                                    {"seed", s.seed}}
                          .dump()
                   << "\n";
         return;
     }
-    std::cout << "statistics " << id << " in " << output << ": " << s.images << " images, " << s.levels() << " levels (" << s.chain_name
-              << "), clip " << (s.clip ? "[-1,1]" : "none") << ", decoder " << decoder_name(s.decoder) << "\n";
+    std::cout << "statistics " << id << " in " << output << ": " << s.images << " images, " << s.levels()
+              << " levels (" << s.chain_name << "), clip " << (s.clip ? "[-1,1]" : "none") << ", decoder "
+              << decoder_name(s.decoder) << "\n";
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -121,7 +137,8 @@ int run(const std::vector<std::string>& arguments) {
     options.value("model", "", "the model (schedbench list models)")
         .value("images", "0", "how many images, from the first; 0: all")
         .value("clip", "true", "clip x0hat to [-1, 1]: true or false")
-        .value("decoder", "auto", "last term of the bound: tanh, erf or density; auto: tanh for images, density else")
+        .value("decoder", "auto",
+               "last term of the bound: tanh, erf or density; auto: tanh for images, density else")
         .value("grid", "1000", "levels uniform in ln sigma, for a continuous model only")
         .value("batch", "64", "images a block")
         .value("seed", "0", "seed of the noise")
@@ -131,22 +148,31 @@ int run(const std::vector<std::string>& arguments) {
     if (!options.parse(arguments)) return 0;
     Job job;
     job.runtime = options.runtime_settings();
-    const std::string output = options.text("output"), clip = options.text("clip"), decoder = options.text("decoder");
-    if (clip != "true" && clip != "false") throw Error("option", "wants true or false, not \"" + clip + "\"", "--clip");
+    const std::string output = options.text("output"), clip = options.text("clip"),
+                      decoder = options.text("decoder");
+    if (clip != "true" && clip != "false")
+        throw Error("option", "wants true or false, not \"" + clip + "\"", "--clip");
     job.model = make_model(Spec::parse(options.text("model"), "--model"));
     job.data = load_probes(options, job.model);
     const ProbeSource& source = *job.data.source;
     StatisticsOptions settings;
     settings.clip = clip == "true";
-    settings.decoder = decoder != "auto" ? parse_decoder(decoder, "--decoder") : source.eight_bit() ? DecoderKind::tanh : DecoderKind::density;
+    settings.decoder = decoder != "auto"    ? parse_decoder(decoder, "--decoder")
+                       : source.eight_bit() ? DecoderKind::tanh
+                                            : DecoderKind::density;
     settings.seed = static_cast<uint64_t>(options.integer("seed", 0));
     settings.batch = options.integer("batch");
     const int64_t asked = options.integer("images", 0), wanted = asked > 0 ? asked : source.count();
     if (wanted > source.count())
-        throw Error("option", std::to_string(wanted) + " images were asked for, but there are " + std::to_string(source.count()), "--images");
+        throw Error("option",
+                    std::to_string(wanted) + " images were asked for, but there are " +
+                        std::to_string(source.count()),
+                    "--images");
 
-    const auto grid = static_cast<int>(std::min<int64_t>(options.integer("grid", 2), 1'000'000));  // beyond 65,535 it is refused
-    DenoisingStatistics statistics = empty_statistics(*job.model, statistics_chain(job.model->process(), grid), source, settings);
+    const auto grid = static_cast<int>(
+        std::min<int64_t>(options.integer("grid", 2), 1'000'000));  // beyond 65,535 it is refused
+    DenoisingStatistics statistics =
+        empty_statistics(*job.model, statistics_chain(job.model->process(), grid), source, settings);
     const std::string id = statistics_id(statistics);
     if (fs::exists(output))
         if (auto found = find_statistics({output}, id)) statistics = std::move(*found);
@@ -157,23 +183,28 @@ int run(const std::vector<std::string>& arguments) {
     }
     Checkpoint checkpoint(output, id);
     {
-        const RunLock alone(checkpoint.path());  // a second process for the same statistics waits here, and then finds them
+        const RunLock alone(
+            checkpoint.path());  // a second process for the same statistics waits here, and then finds them
         checkpoint.load(statistics);
         if (fs::exists(output))
-            if (auto found = find_statistics({output}, id); found && found->images > statistics.images) statistics = std::move(*found);
+            if (auto found = find_statistics({output}, id); found && found->images > statistics.images)
+                statistics = std::move(*found);
         if (statistics.images > 0) std::cerr << "continuing after " << statistics.images << " images\n";
         if (statistics.images < wanted) {
             Progress progress("statistics", wanted, "images");
             progress.update(statistics.images);
-            measure_statistics(statistics, *job.model, source, settings, wanted, [&](const DenoisingStatistics& so_far) {
-                progress.update(so_far.images);
-                if (so_far.images < wanted) checkpoint.save(so_far);
-                return true;
-            });
+            measure_statistics(statistics, *job.model, source, settings, wanted,
+                               [&](const DenoisingStatistics& so_far) {
+                                   progress.update(so_far.images);
+                                   if (so_far.images < wanted) checkpoint.save(so_far);
+                                   return true;
+                               });
         }
         store(output, statistics, job);
     }
-    for (const std::string& path : {checkpoint.path(), lock_path(checkpoint.path()), checkpoint.path() + ".next.h5", lock_path(checkpoint.path() + ".next.h5")}) {
+    for (const std::string& path :
+         {checkpoint.path(), lock_path(checkpoint.path()), checkpoint.path() + ".next.h5",
+          lock_path(checkpoint.path() + ".next.h5")}) {
         std::error_code ignored;
         fs::remove(path, ignored);
     }
@@ -186,10 +217,14 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kStatisticsCommand = {
-    "statistics", "one pass of denoising statistics, for bits/dim of every path and budget", "schedbench statistics --model MODEL --data DATA --output FILE.h5 [options]",
-    "  schedbench statistics --model 'exact:gaussian,c=0.5,process={linear:T=100}' --draws 256 --clip false --output st.h5\n"
-    "  schedbench statistics --model native:file=weights/fashion-hybrid.safetensors --data fashion-mnist --images 256 --output st.h5\n"
-    "  schedbench statistics --model native:file=weights/fashion-hybrid.safetensors --data fashion-mnist:split=test --images 256 \\\n"
+    "statistics", "one pass of denoising statistics, for bits/dim of every path and budget",
+    "schedbench statistics --model MODEL --data DATA --output FILE.h5 [options]",
+    "  schedbench statistics --model 'exact:gaussian,c=0.5,process={linear:T=100}' --draws 256 --clip false "
+    "--output st.h5\n"
+    "  schedbench statistics --model native:file=weights/fashion-hybrid.safetensors --data fashion-mnist "
+    "--images 256 --output st.h5\n"
+    "  schedbench statistics --model native:file=weights/fashion-hybrid.safetensors --data "
+    "fashion-mnist:split=test --images 256 \\\n"
     "      --output st.h5\n"
     "A pass that was stopped is continued by the same command; a larger --images adds images.\n",
     run};

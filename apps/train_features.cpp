@@ -28,7 +28,8 @@ int run(const std::vector<std::string>& arguments) {
         .value("weight-decay", format_number(standard.weight_decay), "decoupled weight decay")
         .value("label-smoothing", format_number(standard.label_smoothing), "label smoothing")
         .value("features", std::to_string(standard.architecture.features), "width of the penultimate layer")
-        .value("stages", standard.architecture.print_stages(), "convolutions: width, or width/2 with stride 2")
+        .value("stages", standard.architecture.print_stages(),
+               "convolutions: width, or width/2 with stride 2")
         .value("shift", std::to_string(standard.shift), "random shifts, in pixels")
         .value("flip", "true", "random horizontal flips: true or false")
         .value("seed", std::to_string(standard.seed), "seed of all randomness")
@@ -37,9 +38,11 @@ int run(const std::vector<std::string>& arguments) {
     if (!options.parse(arguments)) return 0;
     const RuntimeSettings runtime = options.runtime_settings();
     const std::string output = options.text("output"), flip = options.text("flip");
-    if (flip != "true" && flip != "false") throw Error("option", "wants true or false, not \"" + flip + "\"", "--flip");
+    if (flip != "true" && flip != "false")
+        throw Error("option", "wants true or false, not \"" + flip + "\"", "--flip");
     const std::filesystem::path folder = std::filesystem::path(output).parent_path();
-    if (!folder.empty() && !std::filesystem::is_directory(folder)) throw Error("file", "the folder does not exist", folder.string(), "make it first");
+    if (!folder.empty() && !std::filesystem::is_directory(folder))
+        throw Error("file", "the folder does not exist", folder.string(), "make it first");
 
     ClassifierTrainingOptions settings;
     settings.id = options.text_or("id", std::filesystem::path(output).stem().string());
@@ -65,7 +68,8 @@ int run(const std::vector<std::string>& arguments) {
         if (std::isnan(p.accuracy))
             std::snprintf(note, sizeof note, "loss %.4g", p.loss);
         else
-            std::snprintf(note, sizeof note, "loss %.4g, epoch %lld: test accuracy %.2f %%", p.loss, static_cast<long long>(p.epoch), 100 * p.accuracy);
+            std::snprintf(note, sizeof note, "loss %.4g, epoch %lld: test accuracy %.2f %%", p.loss,
+                          static_cast<long long>(p.epoch), 100 * p.accuracy);
         progress.update(p.step, note);
         seconds = p.seconds;
     });
@@ -76,11 +80,19 @@ int run(const std::vector<std::string>& arguments) {
     classifier.save(output);
     const double accuracy = parse_number(classifier.metadata().at("accuracy")).value_or(NAN);
     if (options.on("json")) {
-        std::cout << nlohmann::json{{"output", output}, {"id", settings.id}, {"accuracy", accuracy}, {"test_images", test.count}, {"sha256", sha256_file(output)}, {"seconds", seconds}}.dump() << "\n";
+        std::cout << nlohmann::json{{"output", output},
+                                    {"id", settings.id},
+                                    {"accuracy", accuracy},
+                                    {"test_images", test.count},
+                                    {"sha256", sha256_file(output)},
+                                    {"seconds", seconds}}
+                         .dump()
+                  << "\n";
     } else {
         char text[32];
         std::snprintf(text, sizeof text, "%.2f %%", 100 * accuracy);
-        std::cout << "wrote " << output << " (" << settings.id << ") after " << format_duration(seconds) << ": accuracy " << text << " on " << test.count
+        std::cout << "wrote " << output << " (" << settings.id << ") after " << format_duration(seconds)
+                  << ": accuracy " << text << " on " << test.count
                   << " test images\nuse it as classifier:file=" << output << "\n";
     }
     return 0;
@@ -89,9 +101,11 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kTrainFeaturesCommand = {
-    "train-features", "train a small classifier used as extractor", "schedbench train-features --data DATA --test DATA --output FILE [options]",
+    "train-features", "train a small classifier used as extractor",
+    "schedbench train-features --data DATA --test DATA --output FILE [options]",
     "  schedbench train-features --output weights/fashion32.safetensors\n"
-    "  schedbench train-features --data fashion-mnist --test fashion-mnist:split=test --images 2000 --epochs 2 --id small --output small.safetensors\n",
+    "  schedbench train-features --data fashion-mnist --test fashion-mnist:split=test --images 2000 --epochs "
+    "2 --id small --output small.safetensors\n",
     run};
 
 }  // namespace schedbench

@@ -18,7 +18,8 @@ namespace schedbench {
 namespace {
 
 // Absolute tolerances. float32 results differ between convolution back ends by up to a third of them.
-constexpr double kOutTolerance = 2e-4, kDeepTolerance = 5e-4, kActivationTolerance = 1e-4, kDoubleTolerance = 1e-10;
+constexpr double kOutTolerance = 2e-4, kDeepTolerance = 5e-4, kActivationTolerance = 1e-4,
+                 kDoubleTolerance = 1e-10;
 
 struct Row {
     std::string tensor;
@@ -26,14 +27,18 @@ struct Row {
     bool ok() const { return max_abs <= tolerance; }  // false for NaN
 };
 
-Row compare(const std::string& name, const at::Tensor& have, const at::Tensor& want, double tolerance, const std::string& where) {
+Row compare(const std::string& name, const at::Tensor& have, const at::Tensor& want, double tolerance,
+            const std::string& where) {
     if (have.sizes() != want.sizes()) {
         const auto text = [](at::IntArrayRef sizes) {
             std::string out;
             for (int64_t size : sizes) out += (out.empty() ? "" : ",") + std::to_string(size);
             return "[" + out + "]";
         };
-        throw Error("shape", "the network's tensor is " + text(have.sizes()) + ", but the golden one is " + text(want.sizes()), where + ", tensor " + name);
+        throw Error(
+            "shape",
+            "the network's tensor is " + text(have.sizes()) + ", but the golden one is " + text(want.sizes()),
+            where + ", tensor " + name);
     }
     const at::Tensor difference = have.to(at::kDouble) - want.to(at::kDouble);
     Row row;
@@ -55,20 +60,34 @@ std::string weight_path(const std::string& model) {
 void check_inputs(const SafetensorsFile& golden, const UNetConfig& config) {
     const at::Tensor &x = golden.at("x"), &t = golden.at("t");
     if (x.dim() != 4 || x.size(1) != config.in_channels || !x.is_floating_point())
-        throw Error("shape", "x should be floating-point images [B, " + std::to_string(config.in_channels) + ", H, W]", golden.path);
+        throw Error("shape",
+                    "x should be floating-point images [B, " + std::to_string(config.in_channels) + ", H, W]",
+                    golden.path);
     if (t.dim() != 1 || t.size(0) != x.size(0) || !t.is_floating_point())
-        throw Error("shape", "t should be one floating-point time for each of the " + std::to_string(x.size(0)) + " images", golden.path);
+        throw Error(
+            "shape",
+            "t should be one floating-point time for each of the " + std::to_string(x.size(0)) + " images",
+            golden.path);
     if ((config.num_classes > 0) != golden.tensors.contains("y"))
-        throw Error("shape", config.num_classes > 0 ? "holds no labels y, but the network is class-conditional" : "holds labels y, but the network is unconditional", golden.path);
+        throw Error("shape",
+                    config.num_classes > 0 ? "holds no labels y, but the network is class-conditional"
+                                           : "holds labels y, but the network is unconditional",
+                    golden.path);
     if (config.num_classes > 0) {
         const at::Tensor& y = golden.at("y");
-        if (y.dim() != 1 || y.size(0) != x.size(0) || y.scalar_type() != at::kLong || (y.numel() > 0 && (y.min().item<int64_t>() < 0 || y.max().item<int64_t>() >= config.num_classes)))
-            throw Error("shape", "y should be one class below " + std::to_string(config.num_classes) + " for each image", golden.path);
+        if (y.dim() != 1 || y.size(0) != x.size(0) || y.scalar_type() != at::kLong ||
+            (y.numel() > 0 && (y.min().item<int64_t>() < 0 || y.max().item<int64_t>() >= config.num_classes)))
+            throw Error(
+                "shape",
+                "y should be one class below " + std::to_string(config.num_classes) + " for each image",
+                golden.path);
     }
     const int64_t factor = config.patch << (config.channel_mult.size() - 1);
     if (x.size(2) % factor || x.size(3) % factor)
-        throw Error("shape", "height and width of x must be multiples of " + std::to_string(factor), golden.path);
-    if (!golden.tensors.contains("out")) throw Error("file", "holds no tensor \"out\"", golden.path, "give a golden file of a network");
+        throw Error("shape", "height and width of x must be multiples of " + std::to_string(factor),
+                    golden.path);
+    if (!golden.tensors.contains("out"))
+        throw Error("file", "holds no tensor \"out\"", golden.path, "give a golden file of a network");
 }
 
 std::vector<Row> verify(const std::string& weights, const std::string& golden_path, const Options& options) {
@@ -76,53 +95,76 @@ std::vector<Row> verify(const std::string& weights, const std::string& golden_pa
     const SafetensorsFile file = read_safetensors(weights), golden = read_safetensors(golden_path);
     const std::string family = file.meta("family");
     if (family != "improved_diffusion.UNetModel")
-        throw Error("file", "is a network of the family \"" + family + "\", which is not known here", weights, "known: improved_diffusion.UNetModel");
+        throw Error("file", "is a network of the family \"" + family + "\", which is not known here", weights,
+                    "known: improved_diffusion.UNetModel");
     const nlohmann::json config = nlohmann::json::parse(file.meta("config"), nullptr, false);
-    if (!config.is_object()) throw Error("file", "the metadata entry \"config\" is not a JSON object", weights);
+    if (!config.is_object())
+        throw Error("file", "the metadata entry \"config\" is not a JSON object", weights);
     const UNet net(UNetConfig::from_json(config, weights));
     Parameters parameters = checked_parameters(net, file.tensors, weights);
     check_inputs(golden, net.config());
     const at::Tensor labels = golden.tensors.contains("y") ? golden.at("y") : at::Tensor();
-    const auto tolerance = [&](double standard) { return options.has("tolerance") ? options.number("tolerance") : standard; };
+    const auto tolerance = [&](double standard) {
+        return options.has("tolerance") ? options.number("tolerance") : standard;
+    };
 
     std::map<std::string, at::Tensor> taps;
-    const at::Tensor out = net.forward(parameters, golden.at("x").to(at::kFloat), golden.at("t").to(at::kFloat), labels, 0,
-                                       [&](const std::string& name, const at::Tensor& value) { taps[name] = value; });
+    const at::Tensor out =
+        net.forward(parameters, golden.at("x").to(at::kFloat), golden.at("t").to(at::kFloat), labels, 0,
+                    [&](const std::string& name, const at::Tensor& value) { taps[name] = value; });
     std::vector<Row> rows{compare("out", out, golden.at("out"), tolerance(kOutTolerance), golden_path)};
     for (const auto& [name, want] : golden.tensors) {
         if (!name.starts_with("act.")) continue;
         const auto tap = taps.find(name);
-        if (tap == taps.end()) throw Error("file", "holds \"" + name + "\", which this network does not have", golden_path);
-        const int64_t batch = std::min(tap->second.size(0), want.dim() ? want.size(0) : 0);  // some are stored for the first images only
-        rows.push_back(compare(name, tap->second.narrow(0, 0, batch), want, tolerance(name == "act.mid" ? kDeepTolerance : kActivationTolerance), golden_path));
+        if (tap == taps.end())
+            throw Error("file", "holds \"" + name + "\", which this network does not have", golden_path);
+        const int64_t batch = std::min(
+            tap->second.size(0), want.dim() ? want.size(0) : 0);  // some are stored for the first images only
+        rows.push_back(compare(name, tap->second.narrow(0, 0, batch), want,
+                               tolerance(name == "act.mid" ? kDeepTolerance : kActivationTolerance),
+                               golden_path));
     }
     if (golden.tensors.contains("out.f64")) {
         for (auto& [name, value] : parameters) value = value.to(at::kDouble);
-        const at::Tensor exact = net.forward(parameters, golden.at("x").to(at::kDouble), golden.at("t").to(at::kDouble), labels);
-        rows.push_back(compare("out.f64", exact, golden.at("out.f64"), tolerance(kDoubleTolerance), golden_path));
+        const at::Tensor exact =
+            net.forward(parameters, golden.at("x").to(at::kDouble), golden.at("t").to(at::kDouble), labels);
+        rows.push_back(
+            compare("out.f64", exact, golden.at("out.f64"), tolerance(kDoubleTolerance), golden_path));
     }
     return rows;
 }
 
 int run(const std::vector<std::string>& arguments) {
     Options options(kVerifyCommand);
-    options.positional("file", 2, "MODEL: a weight file, or native:file=FILE; GOLDEN: its golden tensor file (x, t, y, out, out.f64, act.*)")
+    options
+        .positional("file", 2,
+                    "MODEL: a weight file, or native:file=FILE; GOLDEN: its golden tensor file (x, t, y, "
+                    "out, out.f64, act.*)")
         .value("tolerance", "", "largest difference allowed, in place of the ones for each tensor")
         .runtime()
         .json();
     if (!options.parse(arguments)) return 0;
     options.runtime_settings();
     const std::vector<std::string> files = options.texts("file");
-    if (files.size() != 2) throw Error("option", "wants two files, MODEL and GOLDEN", "verify", std::string("usage: ") + kVerifyCommand.usage);
+    if (files.size() != 2)
+        throw Error("option", "wants two files, MODEL and GOLDEN", "verify",
+                    std::string("usage: ") + kVerifyCommand.usage);
     const std::vector<Row> rows = verify(weight_path(files[0]), files[1], options);
     nlohmann::json array = nlohmann::json::array();
     TextTable table({"<tensor", "max abs", "rms", "tolerance", "<"});
     bool all = true;
     for (const Row& row : rows) {
         all = all && row.ok();
-        const auto number = [](double v) { return std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr); };
-        array.push_back({{"tensor", row.tensor}, {"max_abs", number(row.max_abs)}, {"rms", number(row.rms)}, {"tolerance", row.tolerance}, {"ok", row.ok()}});
-        table.add({row.tensor, short_number(row.max_abs, 3), short_number(row.rms, 3), short_number(row.tolerance, 3), row.ok() ? "ok" : "DIFFERENT"});
+        const auto number = [](double v) {
+            return std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr);
+        };
+        array.push_back({{"tensor", row.tensor},
+                         {"max_abs", number(row.max_abs)},
+                         {"rms", number(row.rms)},
+                         {"tolerance", row.tolerance},
+                         {"ok", row.ok()}});
+        table.add({row.tensor, short_number(row.max_abs, 3), short_number(row.rms, 3),
+                   short_number(row.tolerance, 3), row.ok() ? "ok" : "DIFFERENT"});
     }
     if (options.on("json"))
         std::cout << array.dump() << "\n";
@@ -136,7 +178,8 @@ int run(const std::vector<std::string>& arguments) {
 const Command kVerifyCommand = {
     "verify", "compare a network with a golden tensor file", "schedbench verify MODEL GOLDEN [options]",
     "  schedbench verify tests/golden/nets/id_ss.safetensors tests/golden/nets/id_ss.golden.safetensors\n"
-    "  schedbench verify native:file=tests/golden/nets/id_cond.safetensors tests/golden/nets/id_cond.golden.safetensors --json\n"
+    "  schedbench verify native:file=tests/golden/nets/id_cond.safetensors "
+    "tests/golden/nets/id_cond.golden.safetensors --json\n"
     "Exit code 1 if a tensor differs by more than its tolerance.\n",
     run};
 

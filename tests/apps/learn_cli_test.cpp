@@ -1,0 +1,142 @@
+// learn: closed forms on Gaussian data, and files that other commands accept.
+#include <cmath>
+#include <functional>
+
+#include "cli.h"
+
+namespace schedbench {
+namespace {
+
+using cli::Folder;
+using cli::numbers;
+
+TEST(CliLearn, ScoreOptimalOnGaussianData) {
+    // Equal steps of asinh(s/c) - s/sqrt(c^2 + s^2), the length for data N(0, c^2); c = 0.5, N = 10.
+    const std::vector<double> golden = {80,     49.6573, 30.8208, 19.1258,  11.8625, 7.34793,
+                                        4.5358, 2.77411, 1.65268, 0.900743, 0.002};
+    const Folder folder;
+    const auto json = folder
+                          .ok("learn score-optimal:spacing=0.02,probes=256,end=sigma-min --model "
+                              "exact:gaussian,c=0.5,dim=64 --steps 10 --output so.json --json")
+                          .json();
+    EXPECT_EQ(cli::keys(json), (std::vector<std::string>{"effective", "hash", "index", "model_time",
+                                                         "requested", "spec", "steps"}));
+    const auto levels = numbers(json.at("effective"));
+    ASSERT_EQ(levels.size(), golden.size());
+    for (size_t i = 0; i < golden.size(); ++i) EXPECT_NEAR(levels[i] / golden[i], 1, 0.01) << i;
+    // The file gives the same knots, and those of other budgets, to knots and sample.
+    const auto again = folder.ok("knots learned:file=so.json,end=sigma-min --steps 10 --json").json();
+    EXPECT_EQ(again.at("effective"), json.at("effective"));
+    const auto half = numbers(
+        folder.ok("knots learned:file=so.json,end=sigma-min --steps 5 --json").json().at("effective"));
+    for (size_t i = 0; i < half.size(); ++i) EXPECT_NEAR(half[i] / levels[2 * i], 1, 1e-9);
+    folder.ok(
+        "sample --model exact:gaussian --schedule learned:file=so.json --sampler euler --steps 5 --count 3 "
+        "--output x.npy");
+}
+
+TEST(CliLearn, RangeOptions) {
+    const Folder folder;
+    const auto levels = numbers(folder
+                                    .ok("learn score-optimal:probes=8 --model exact:gaussian --sigma-min "
+                                        "0.01 --sigma-max 20 --steps 4 --json")
+                                    .json()
+                                    .at("effective"));
+    EXPECT_EQ(levels.front(), 20);
+    EXPECT_NEAR(levels[3], 0.01, 1e-15);
+    EXPECT_EQ(levels.back(), 0);
+}
+
+/// Least cost over all rising paths of `steps` entries that end at T.
+double brute_force(int table, int steps, const std::function<double(const std::vector<int>&)>& cost,
+                   std::vector<int> tail = {}) {
+    if (tail.empty()) tail = {table};
+    if (static_cast<int>(tail.size()) == steps) return cost(tail);
+    double best = INFINITY;
+    for (int t = tail.front() - 1; t >= 1; --t) {
+        std::vector<int> next = tail;
+        next.insert(next.begin(), t);
+        best = std::min(best, brute_force(table, steps, cost, next));
+    }
+    return best;
+}
+
+/// Bound of Gaussian data N(0, c^2) under posterior variances, nats per dimension, without the prior (same
+/// for all).
+double gaussian_bound(const std::vector<int>& path, const std::vector<double>& abar, double c) {
+    const auto error = [&](int t) {
+        const double sigma2 = (1 - abar[static_cast<size_t>(t)]) / abar[static_cast<size_t>(t)];
+        return c * c * sigma2 / (c * c + sigma2);
+    };
+    const auto b = [&](int t) { return 1 - abar[static_cast<size_t>(t)]; };
+    const auto posterior = [&](int s, int t) {
+        return (1 - abar[static_cast<size_t>(t)] / abar[static_cast<size_t>(s)]) * b(s) / b(t);
+    };
+    const double v = path[0] == 1 ? posterior(1, 2) : b(path[0]);  // variance of the decoder
+    double cost = 0.5 * std::log(2 * M_PI * v) + error(path[0]) / (2 * v);
+    for (size_t k = 1; k < path.size(); ++k) {
+        const int s = path[k - 1], t = path[k];
+        const double beta = 1 - abar[static_cast<size_t>(t)] / abar[static_cast<size_t>(s)];
+        const double gain =
+            std::sqrt(abar[static_cast<size_t>(s)]) * beta / b(t);  // of x0 in the posterior mean
+        cost += gain * gain * error(t) / (2 * posterior(s, t));
+    }
+    return cost;
+}
+
+TEST(CliLearn, DynamicProgrammeFindsTheBestPath) {
+    const Folder folder;
+    constexpr int kTable = 12;
+    constexpr double kWidth = 0.5;
+    std::vector<double> abar{1};
+    std::string betas;
+    for (int t = 1; t <= kTable; ++t) {
+        betas += (t == 1 ? "0.0" : ",0.0") + std::to_string(t);  // 0.01, 0.02, ..., 0.09, 0.010, 0.011, 0.012
+        abar.push_back(abar.back() * (1 - std::stod("0.0" + std::to_string(t))));
+    }
+    const std::string model = "--model 'exact:gaussian,c=0.5,dim=256,process={betas:values=[" + betas + "]}'";
+    const auto cost = [&](const std::vector<int>& path) { return gaussian_bound(path, abar, kWidth); };
+    for (int steps : {2, 3, 5}) {
+        const auto json = folder
+                              .ok("learn dp-elbo:clip=false --draws 256 --steps " + std::to_string(steps) +
+                                  " --json " + model)
+                              .json();
+        std::vector<int> path;
+        for (const auto& index : json.at("index"))
+            if (index != 0) path.insert(path.begin(), index.get<int>());
+        ASSERT_EQ(static_cast<int>(path.size()), steps);
+        EXPECT_EQ(path.back(), kTable);
+        // The program minimises the bound of its sample of the data, so a near tie may go the other way.
+        EXPECT_NEAR(cost(path), brute_force(kTable, steps, cost), 0.01) << steps;
+    }
+}
+
+TEST(CliLearn, PathsAreKeptForEveryBudget) {
+    const Folder folder;
+    for (const std::string process : {"linear:T=40", "continuous:sigma-max=80,sigma-min=0.002"}) {
+        const std::string model = "--model 'exact:gaussian,c=0.5,process={" + process + "}'";
+        const std::string learn =
+            "learn dp-elbo:clip=false,grid=30 --draws 32 " + model + " --output dp.json --json";
+        const auto five = folder.ok(learn + " --steps 5").json();
+        for (int steps : {1, 5, 30}) {
+            const auto learned = folder.ok(learn + " --steps " + std::to_string(steps)).json();
+            const auto read = folder
+                                  .ok("knots learned:file=dp.json --steps " + std::to_string(steps) +
+                                      " --process " + process + " --json")
+                                  .json();
+            EXPECT_EQ(read.at("effective"), learned.at("effective")) << process;
+            EXPECT_EQ(read.at("index"), learned.at("index"));
+            EXPECT_EQ(read.at("effective").size(), static_cast<size_t>(steps) + 1);
+        }
+        EXPECT_EQ(folder.ok("knots learned:file=dp.json --steps 5 --process " + process + " --json")
+                      .json()
+                      .at("effective"),
+                  five.at("effective"));
+        folder.ok("sample " + model +
+                  " --schedule learned:file=dp.json --sampler ddim --steps 5 --count 3 --output x.npy");
+        EXPECT_EQ(folder.run("knots learned:file=dp.json --steps 5 --process linear:T=41").code, 2);
+    }
+}
+
+}  // namespace
+}  // namespace schedbench

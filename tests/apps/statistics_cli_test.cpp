@@ -1,0 +1,200 @@
+// statistics and bpd: closed forms, resuming, and the forms of output.
+#include <fcntl.h>
+#include <signal.h>
+
+#include <cmath>
+#include <thread>
+
+#include "cli.h"
+#include "data/npy.h"
+#include "store/run_file.h"
+
+namespace schedbench {
+namespace {
+
+using cli::Folder;
+
+const std::string kModel = "--model 'exact:gaussian,c=0.5,dim=16,process={linear:T=40}' ";
+const std::string kPass = "statistics " + kModel + "--clip false --draws 128 --batch 32 --output st.h5 ";
+
+StatisticsRecord only_record(const std::string& path) {
+    const RunFile file = RunFile::open(path);
+    const auto ids = file.ids("statistics");
+    EXPECT_EQ(ids.size(), 1u);
+    return file.statistics(ids.at(0));
+}
+
+void expect_equal(const StatisticsRecord& a, const StatisticsRecord& b) {
+    EXPECT_EQ(a.id, b.id);
+    EXPECT_EQ(a.texts, b.texts);
+    EXPECT_EQ(a.integers, b.integers);
+    ASSERT_EQ(a.arrays.size(), b.arrays.size());
+    for (const auto& [name, array] : a.arrays)
+        EXPECT_EQ(array.values, b.arrays.at(name).values) << name;  // bit for bit
+}
+
+TEST(CliStatistics, ErrorsOfTheExactDenoiser) {
+    const Folder folder;
+    const auto json = folder.ok(kPass + "--json").json();
+    EXPECT_EQ(json.at("images"), 128);
+    EXPECT_EQ(json.at("levels"), 40);
+    const StatisticsRecord record = only_record(folder.path("st.h5"));
+    EXPECT_EQ(record.id, json.at("id"));
+    const auto &betas = record.arrays.at("betas").values, &mean = record.arrays.at("error_mean").values,
+               &m2 = record.arrays.at("error_m2").values;
+    double abar = 1;
+    for (size_t t = 0; t < betas.size(); ++t) {
+        abar *= 1 - betas[t];
+        const double sigma2 = (1 - abar) / abar, expected = 0.25 * sigma2 / (0.25 + sigma2);
+        const double se = std::sqrt(m2[t] / 127 / 128);
+        EXPECT_NEAR(mean[t], expected, 5 * se + 1e-12) << t;
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder.path("st.work")));
+    folder.ok("validate st.h5");
+}
+
+TEST(CliStatistics, ASecondPassDoesNothingOrAddsImages) {
+    const Folder folder;
+    folder.ok(kPass + "--images 64");
+    const std::string before = cli::read_text(folder.path("st.h5"));
+    const auto again = folder.ok(kPass + "--images 40 --json");
+    EXPECT_NE(again.err.find("nothing to do"), std::string::npos);
+    EXPECT_EQ(again.json().at("images"), 64);
+    EXPECT_EQ(cli::read_text(folder.path("st.h5")), before);
+    EXPECT_EQ(folder.ok(kPass + "--images 128 --json").json().at("images"), 128);
+    folder.ok("validate st.h5");
+    const StatisticsRecord grown = only_record(folder.path("st.h5"));
+    std::filesystem::remove(folder.path("st.h5"));
+    folder.ok(kPass + "--images 128");
+    expect_equal(grown, only_record(folder.path("st.h5")));
+    // Other statistics stand beside them.
+    folder.ok(kPass + "--seed 3");
+    EXPECT_EQ(RunFile::open(folder.path("st.h5")).ids("statistics").size(), 2u);
+}
+
+TEST(CliStatistics, AKilledPassGoesOnWhereItStopped) {
+    const Folder folder;
+    const std::string pass =
+        "statistics --model 'exact:gaussian,c=0.5,dim=512,process={linear:T=200}' --clip false --draws 640 "
+        "--batch 32 --output ";
+    bool killed = false;
+    const pid_t child = fork();
+    if (child == 0) {
+        const int quiet = open("/dev/null", O_WRONLY);
+        dup2(quiet, 1);
+        dup2(quiet, 2);
+        if (chdir(folder.root().c_str()) != 0) _exit(3);
+        setenv("SCHEDBENCH_THREADS", "1", 1);
+        execl("/bin/sh", "sh", "-c", ("exec '" SCHEDBENCH_PROGRAM "' " + pass + "st.h5").c_str(), nullptr);
+        _exit(3);
+    }
+    for (int i = 0; i < 3000 && !killed; ++i) {  // killed as soon as a block has been kept
+        std::error_code code;
+        for (const auto& entry : std::filesystem::directory_iterator(folder.path("st.work"), code))
+            killed = killed || (entry.path().extension() == ".h5" &&
+                                entry.path().string().find(".next") == std::string::npos);
+        if (!killed) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        if (std::filesystem::exists(folder.path("st.h5"))) break;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    ASSERT_TRUE(killed);
+    ASSERT_FALSE(std::filesystem::exists(folder.path("st.h5")))
+        << "the pass was over before it could be killed";
+    const auto resumed = folder.ok(pass + "st.h5");
+    EXPECT_NE(resumed.err.find("continuing after"), std::string::npos) << resumed.err;
+    folder.ok(pass + "whole.h5");
+    expect_equal(only_record(folder.path("st.h5")), only_record(folder.path("whole.h5")));
+    EXPECT_FALSE(std::filesystem::exists(folder.path("st.work")));
+}
+
+TEST(CliBpd, RowsAgainstClosedForms) {
+    const Folder folder;
+    folder.ok(kPass);
+    const auto rows = folder
+                          .ok("bpd --statistics st.h5 --stride even,quadratic,dp --variance "
+                              "posterior,beta,analytic --steps 1,2,10,40 --json")
+                          .json();
+    ASSERT_EQ(rows.size(), 3u * 3u * 4u);
+    std::map<std::string, double> value;
+    for (const auto& row : rows) {
+        EXPECT_EQ(cli::keys(row),
+                  (std::vector<std::string>{"bits_per_dim", "clip", "decoder", "first_step", "path", "se",
+                                            "split", "steps", "stride", "variance"}));
+        EXPECT_EQ(row.at("path").size(), row.at("steps").get<size_t>());
+        EXPECT_EQ(row.at("clip"), "none");
+        EXPECT_EQ(row.at("decoder"), "density");
+        EXPECT_GT(row.at("se").get<double>(), 0);
+        value[row.at("variance").get<std::string>() + row.at("stride").get<std::string>() +
+              std::to_string(row.at("steps").get<int>())] = row.at("bits_per_dim");
+    }
+    const StatisticsRecord record = only_record(folder.path("st.h5"));
+    double abar = 1, m2 = 0;
+    for (double beta : record.arrays.at("betas").values) abar *= 1 - beta;
+    for (double moment : record.arrays.at("second_moment").values) m2 += moment / 128;
+    const double b = 1 - abar, error = record.arrays.at("error_mean").values.back();
+    for (const std::string variance : {"posterior", "beta", "analytic"}) {
+        // One step from T: decoder of variance 1 - abar_T, and the prior.
+        const double nats =
+            0.5 * std::log(2 * M_PI * b) + error / (2 * b) + 0.5 * (b + abar * m2 - 1 - std::log(b));
+        EXPECT_NEAR(value[variance + "dp1"], nats / std::log(2.0) + std::log2(127.5), 1e-9) << variance;
+        for (const std::string steps : {"2", "10", "40"}) {
+            EXPECT_LE(value[variance + "dp" + steps], value[variance + "even" + steps] + 1e-9);
+            EXPECT_LE(value[variance + "dp" + steps], value[variance + "quadratic" + steps] + 1e-9);
+        }
+        EXPECT_NEAR(value[variance + "dp40"], value[variance + "even40"], 1e-9);  // all entries: one path
+        // Nothing beats the entropy of the data, ln(2 pi e c^2)/2.
+        EXPECT_GT(value[variance + "dp10"], 0.5 * std::log2(2 * M_PI * M_E * 0.25) + std::log2(127.5) - 0.1);
+    }
+}
+
+TEST(CliBpd, TableFitsAScreenAndDefaultsToTheTable) {
+    const Folder folder;
+    folder.ok(kPass);
+    std::istringstream in(folder.ok("bpd --statistics st.h5").out);
+    int lines = 0;
+    for (std::string line; std::getline(in, line); ++lines) EXPECT_LE(line.size(), 80u) << line;
+    EXPECT_EQ(lines, 1 + 3 * 3 * 2);  // 10 and 20 steps of 40
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --steps 41").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --stride odd --steps 4").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --variance small --steps 4").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --steps 4,,5").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --clip true").code, 2);
+    folder.ok("bpd --statistics st.h5 --steps 4 --output st.h5");
+    EXPECT_EQ(RunFile::open(folder.path("st.h5")).ids("likelihood").size(), 1u);
+    folder.ok("validate st.h5");
+}
+
+TEST(CliBpd, TrainAndTestData) {
+    const Folder folder;
+    for (uint8_t part : {uint8_t{0}, uint8_t{1}}) {  // bytes, so that the 8-bit decoder is used
+        std::vector<uint8_t> pixels(16 * 64);
+        for (size_t i = 0; i < pixels.size(); ++i)
+            pixels[i] = static_cast<uint8_t>(128 + (i * 37 + part * 11) % 60 - 30);
+        write_npy(folder.path(part ? "test.npy" : "train.npy"), {{16, 8, 8}, pixels});
+    }
+    const std::string model = "--model 'exact:gaussian,c=0.2,shape=[1,8,8],process={linear:T=40}' ";
+    folder.ok("statistics " + model + "--data npy:file=train.npy --output train.h5");
+    folder.ok("statistics " + model + "--data npy:file=test.npy --output test.h5");
+    const auto rows = folder
+                          .ok("bpd --statistics train.h5 --test test.h5 --stride even,dp --variance "
+                              "posterior --steps 5 --json")
+                          .json();
+    ASSERT_EQ(rows.size(), 4u);
+    for (size_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(rows[i].at("split"), i % 2 == 0 ? "train" : "test");
+        EXPECT_EQ(rows[i].at("decoder"), "tanh");
+        EXPECT_EQ(rows[i].at("clip"), "[-1,1]");
+        EXPECT_EQ(rows[i].at("path"), rows[i / 2 * 2].at("path"));
+    }
+    EXPECT_NE(rows[0].at("bits_per_dim"), rows[1].at("bits_per_dim"));
+    EXPECT_EQ(folder.run("bpd --statistics train.h5 --statistics test.h5").code,
+              2);  // which is which cannot be told
+    // A path through stored statistics is the one that learning anew would find.
+    const auto stored = folder.ok("learn dp-elbo " + model + "--statistics train.h5 --steps 5 --json").json();
+    EXPECT_EQ(stored,
+              folder.ok("learn dp-elbo " + model + "--data npy:file=train.npy --steps 5 --json").json());
+}
+
+}  // namespace
+}  // namespace schedbench
