@@ -24,7 +24,11 @@ const NamedArray& get(const StatisticsRecord& record, const std::string& name, c
 
 }  // namespace
 
-std::string statistics_id(const DenoisingStatistics& statistics) { return short_hash(statistics.identity().dump()); }
+std::string statistics_id(const DenoisingStatistics& statistics) {
+    nlohmann::json identity = statistics.identity();
+    identity.erase("data");  // the images' hash says it; where they lie does not matter
+    return short_hash(identity.dump());
+}
 
 StatisticsRecord statistics_record(const DenoisingStatistics& s) {
     StatisticsRecord r;

@@ -254,6 +254,11 @@ class Sweep {
     // The first images are kept beside the work files until the cell is folded (by whichever rank).
     static constexpr int64_t kPreviewImages = 16, kPreviewColumns = 8;
     std::string preview_path(const std::string& cell) const { return work_folder(options_.output) + "/preview-" + cell + ".h5"; }
+    std::vector<std::string> part_folders() const {
+        std::vector<std::string> folders = options_.parts;
+        folders.insert(folders.begin(), work_folder(options_.output));
+        return folders;
+    }
 
     void save_preview(const std::string& cell, const at::Tensor& pixels) {
         const at::Tensor head = pixels.narrow(0, 0, std::min(kPreviewImages, pixels.size(0))).contiguous();
@@ -266,17 +271,19 @@ class Sweep {
     void attach_preview(CellRecord& cell) const {
         std::vector<uint8_t> pixels;
         std::vector<int64_t> shape;
-        if (std::filesystem::exists(preview_path(cell.id))) {
-            const Hdf5File file = Hdf5File::open(preview_path(cell.id));
+        for (const std::string& folder : part_folders()) {
+            const std::string path = folder + "/preview-" + cell.id + ".h5";
+            if (!pixels.empty() || !std::filesystem::exists(path)) continue;
+            const Hdf5File file = Hdf5File::open(path);
             pixels = file.read<uint8_t>("/images");
             shape = file.info("/images").shape;
-        } else if (!cell.images.empty()) {
+        }
+        if (pixels.empty() && !cell.images.empty()) {
             shape = cell.image_shape;
             shape.insert(shape.begin(), std::min(kPreviewImages, cell.count()));
             pixels.assign(cell.images.begin(), cell.images.begin() + shape[0] * shape[1] * shape[2] * shape[3]);
-        } else {
-            return;
         }
+        if (pixels.empty()) return;
         // [n, C, H, W] -> one grid [rows H, columns W, C].
         const int64_t n = shape[0], rows = (n + kPreviewColumns - 1) / kPreviewColumns;
         at::Tensor grid = at::zeros({rows * kPreviewColumns, shape[1], shape[2], shape[3]}, at::kByte);
@@ -301,11 +308,9 @@ class Sweep {
     }
 
     void fold(PlannedCell& cell) {
-        std::vector<std::string> folders = options_.parts;
-        folders.insert(folders.begin(), work_folder(options_.output));
         const RunLock lock(options_.output);
         const FoldResult folded = fold_cell(
-            lock, header(), cell_template(cell), find_parts(folders, cell.id), suite_.images,
+            lock, header(), cell_template(cell), find_parts(part_folders(), cell.id), suite_.images,
             [&](CellRecord& record) {
                 attach_preview(record);
                 if (quality_) record.metrics = quality_->metrics(record.id, features_of(record));
@@ -352,23 +357,27 @@ class Sweep {
 
     /// Real images that are not in the reference, as a cell of their own: the floor of every table.
     void run_heldout() {
-        const Dataset data = load_dataset(suite_.heldout, suite_.path + ", key heldout", suite_.images);
+        Dataset data = load_dataset(suite_.heldout, suite_.path + ", key heldout");
         const nlohmann::json settings = {{"kind", "held-out images"}, {"data", data.hash}};
         CellRecord cell;
         cell.settings = settings.dump();
         cell.id = short_hash(cell.settings);
-        if (const auto stored = stored_cell(cell.id); stored && stored->count() >= data.count) {
+        const DataRecord data_record{short_hash(data.hash), data.spec, data.hash, {data.count, data.channels, data.height, data.width}, data.classes};
+        const int64_t n = std::min(suite_.images, data.count);
+        if (const auto stored = stored_cell(cell.id); stored && stored->count() >= n) {
             add_metrics(cell.id, *stored);
             return;
         }
-        const at::Tensor pixels = pixel_tensor(data.pixels, {data.count, data.channels, data.height, data.width});
+        data.pixels.resize(static_cast<size_t>(n * data.image_size()));
+        if (!data.labels.empty()) data.labels.resize(static_cast<size_t>(n));
+        const at::Tensor pixels = pixel_tensor(data.pixels, {n, data.channels, data.height, data.width});
         const at::Tensor features = extract_features(quality_->extractor(), pixels, suite_.batch);
         cell.sampler = "held-out";
-        cell.data = short_hash(data.hash);
+        cell.data = data_record.id;
         cell.extractor = quality_->extractor_id();
         cell.feature_dim = features.size(1);
         cell.features.assign(features.const_data_ptr<float>(), features.const_data_ptr<float>() + features.numel());
-        for (int64_t i = 0; i < data.count; ++i) cell.sample_ids.push_back(i);
+        for (int64_t i = 0; i < n; ++i) cell.sample_ids.push_back(i);
         cell.labels = data.labels;
         cell.image_shape = {data.channels, data.height, data.width};
         cell.images = data.pixels;
@@ -377,7 +386,7 @@ class Sweep {
         cell.image_shape.clear();
         cell.metrics = quality_->metrics(cell.id, features);
         edit_run([&](RunEdit& run) {
-            run.put(DataRecord{cell.data, data.spec, data.hash, {data.count, data.channels, data.height, data.width}, data.classes});
+            run.put(data_record);
             quality_->put_records(run);
             run.put_cell(cell);
         });
