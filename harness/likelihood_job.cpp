@@ -70,6 +70,7 @@ std::vector<LikelihoodRow> likelihood_rows(const LikelihoodRecord& r) {
     std::vector<LikelihoodRow> rows;
     for (size_t i = 0; i < r.columns.at("steps").size(); ++i) {
         LikelihoodRow row;
+        if (const auto model = r.texts.find("model"); model != r.texts.end()) row.model = model->second;
         row.stride = r.text_columns.at("stride")[i];
         row.variance = r.text_columns.at("variance")[i];
         row.decoder = r.text_columns.at("decoder")[i];

@@ -12,6 +12,7 @@
 namespace schedbench {
 
 struct LikelihoodRow {
+    std::string model{};   ///< id; empty outside a run
     std::string stride, variance, decoder, first_step, clip, split;
     int steps = 0;
     Estimate bits_per_dim;

@@ -405,7 +405,9 @@ class Sweep {
             const Spec test_spec = suite_.heldout.name == "none" ? suite_.data : suite_.heldout;
             const DenoisingStatistics& test = learning_.statistics(model, test_spec, options, chain, "denoising statistics, test split");
             const auto rows = likelihood_rows(train, test, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps);
-            const std::string id = short_hash(model.id + train.identity().dump() + test.identity().dump() + suite_.settings().dump());
+            const nlohmann::json asked = {model.id,     train.identity(),   train.images,         test.identity(),
+                                          test.images, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps};
+            const std::string id = short_hash(asked.dump());
             if (RunFile::open(options_.output).has("likelihood", id)) continue;
             edit_run([&](RunEdit& run) {
                 learning_.put_records(run);

@@ -25,6 +25,17 @@ std::string first_metric(const RunFile& run) {
     throw Error("run", "has no cell with a metric yet", run.path(), "wait until the first cell is finished, or name a reference and an extractor in the suite");
 }
 
+/// A suite that grew has several records; of equal rows the one over more images counts.
+void add_likelihood(std::vector<LikelihoodRow>& rows, LikelihoodRow row) {
+    const auto key = [](const LikelihoodRow& r) { return std::tie(r.model, r.stride, r.variance, r.decoder, r.first_step, r.clip, r.split, r.steps); };
+    for (LikelihoodRow& other : rows) {
+        if (key(other) != key(row)) continue;
+        if (row.bits_per_dim.n > other.bits_per_dim.n) other = std::move(row);
+        return;
+    }
+    rows.push_back(std::move(row));
+}
+
 /// Marks the best of a group and its ties; fills in paired differences.
 void compare_group(std::vector<TableRow*>& group, const std::map<std::string, CellRecord>& cells, const std::string& influence_metric) {
     if (group.size() < 2) return;
@@ -173,8 +184,7 @@ Table make_table(const RunFile& run, const std::string& metric) {
         if (settings.is_object()) table.title = settings.value("title", "").empty() ? settings.value("name", "") : settings.value("title", "");
     }
     for (const std::string& id : run.ids("likelihood")) {
-        const auto rows = likelihood_rows(run.likelihood(id));
-        table.likelihood.insert(table.likelihood.end(), rows.begin(), rows.end());
+        for (LikelihoodRow& row : likelihood_rows(run.likelihood(id))) add_likelihood(table.likelihood, std::move(row));
     }
     if (run.ids("cells").empty() && !table.likelihood.empty()) return table;
     table.metric = metric.empty() ? first_metric(run) : metric;
