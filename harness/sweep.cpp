@@ -283,7 +283,10 @@ class Sweep {
             shape.insert(shape.begin(), std::min(kPreviewImages, cell.count()));
             pixels.assign(cell.images.begin(), cell.images.begin() + shape[0] * shape[1] * shape[2] * shape[3]);
         }
-        if (pixels.empty()) return;
+        if (pixels.empty()) {  // a cell that grows keeps the preview it has
+            if (const auto stored = stored_cell(cell.id)) cell.preview = stored->preview, cell.preview_shape = stored->preview_shape;
+            return;
+        }
         // [n, C, H, W] -> one grid [rows H, columns W, C].
         const int64_t n = shape[0], rows = (n + kPreviewColumns - 1) / kPreviewColumns;
         at::Tensor grid = at::zeros({rows * kPreviewColumns, shape[1], shape[2], shape[3]}, at::kByte);
