@@ -48,7 +48,12 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
             .flag("plan", "print the plan and stop");
     }
     options.runtime().json();
-    if (!options.parse(arguments)) return 0;
+    if (!options.parse(arguments)) {
+        std::cout << "\nKeys of a suite file (key = value; lists by repeating the key; # starts a comment):\n";
+        for (const SuiteKey& key : suite_keys())
+            std::printf("  %-18s %s%s%s\n", key.name.c_str(), key.help.c_str(), key.list ? " (list)" : "", key.fallback.empty() ? "" : (" [" + key.fallback + "]").c_str());
+        return 0;
+    }
     const Suite suite = read_suite(options.text("suite"));
     SweepOptions sweep;
     sweep.output = options.text_or("output", default_output(suite));
