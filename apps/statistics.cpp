@@ -140,7 +140,7 @@ int run(const std::vector<std::string>& arguments) {
         .value("decoder", "auto",
                "last term of the bound: tanh, erf or density; auto: tanh for images, density else")
         .value("grid", "1000", "levels uniform in ln sigma, for a continuous model only")
-        .value("batch", "64", "images a block")
+        .value("batch", "16", "images a block: after each the pass is saved")
         .value("seed", "0", "seed of the noise")
         .value("output", "", "run file (HDF5) to put them in; other content of it stays");
     add_probe_options(options);

@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <fstream>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -134,6 +134,7 @@ int run(const std::vector<std::string>& arguments) {
     };
     const auto on_checkpoint = [&](int64_t step, const Parameters& ema) {
         if (!options.has("samples")) return;
+        std::filesystem::create_directories(options.text("samples"));
         write_samples(options.text("samples") + "/step-" + std::to_string(step) + ".png", description, ema);
     };
     const TrainResult result = train_network(description, data, train, on_progress, on_checkpoint);

@@ -18,7 +18,7 @@ void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const 
                                      {"sampler", plan.samplers[cell.sampler]->spec().print()},
                                      {"model", model.denoiser->spec()},
                                      {"shape", model.denoiser->shape()},
-                                     {"noise", "philox4x32-10, Box-Muller float32, version 2"},
+                                     {"noise", suite.noise == "philox" ? "philox4x32-10, Box-Muller float32, version 2" : "edm: ATen CPU generator a sample"},
                                      {"labels", model.denoiser->classes() > 0 ? "uniform" : "none"},
                                      {"seed", suite.seed},
                                      {"batch", suite.batch},

@@ -26,6 +26,7 @@ const std::vector<SuiteKey>& suite_keys() {
         {"images", "256", "samples a cell"},
         {"batch", "64", "samples a block (part of the identity of samples)"},
         {"seed", "0", "seed of all noise"},
+        {"noise", "philox", "noise policy: philox (counter-based), or edm (replays that code's seeds)"},
         {"clip", "false", "clip x0hat to [-1, 1]"},
         {"allow-fewer", "false", "accept schedules that rounding to the model's table makes shorter"},
         {"quantise", "round-half-up", "rule from [-1, 1] to bytes"},
@@ -148,6 +149,8 @@ Suite read_suite(const std::string& path) {
     s.images = r.integer("images", 2);
     s.batch = r.integer("batch", 1);
     s.seed = static_cast<uint64_t>(r.integer("seed", 0));
+    s.noise = r.text("noise");
+    if (s.noise != "philox" && s.noise != "edm") throw Error("spec", "cannot be \"" + s.noise + "\"", r.where("noise"), "known: philox, edm");
     s.clip = r.flag("clip");
     s.allow_fewer = r.flag("allow-fewer");
     s.quantise = quantise_rule_name(parse_quantise_rule(r.text("quantise"), r.where("quantise")));
@@ -193,6 +196,7 @@ nlohmann::json Suite::settings() const {
             {"images", images},
             {"batch", batch},
             {"seed", seed},
+            {"noise", noise},
             {"clip", clip},
             {"allow-fewer", allow_fewer},
             {"quantise", quantise},

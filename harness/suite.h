@@ -31,6 +31,7 @@ struct Suite {
     int64_t images = 256;                  ///< samples a cell
     int64_t batch = 64;                    ///< samples a block; part of the identity
     uint64_t seed = 0;
+    std::string noise = "philox";          ///< noise policy: philox or edm
     bool clip = false;                     ///< clip x0hat of every model to [-1, 1]
     bool allow_fewer = false;
     std::string quantise;                  ///< rule from [-1, 1] to bytes

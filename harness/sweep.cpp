@@ -219,8 +219,9 @@ class Sweep {
         std::vector<int64_t> ids(static_cast<size_t>(suite_.batch));
         for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
         const CountingDenoiser counted(model.denoiser);
-        const at::Tensor labels = model.denoiser->classes() > 0 ? block_labels(suite_.seed, ids, model.denoiser->classes()) : at::Tensor();
-        const at::Tensor x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, PhiloxNoise(suite_.seed, ids, model.denoiser->shape()), labels);
+        const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(), model.denoiser->classes(), "key noise");
+        const at::Tensor labels = noise->labels(model.denoiser->classes());
+        const at::Tensor x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, labels);
         if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());
         if (counted.calls() != cell.nfe)
             throw Error("run", "used " + std::to_string(counted.calls()) + " network evaluations where " + std::to_string(cell.nfe) + " were planned", "cell " + cell.id);

@@ -57,7 +57,7 @@ const std::vector<SpecEntry>& learner_entries() {
            "last term: 8-bit tanh or erf, or density; auto: tanh for images, density for vectors",
            {"tanh", "erf", "density"}},
           {"grid", Type::integer, "1000", "levels uniform in ln sigma, for a continuous model only"},
-          {"batch", Type::integer, "64", "images a block"},
+          {"batch", Type::integer, "16", "images a block"},
           {"seed", Type::integer, "0", "seed of the probes' noise"}}},
     };
     return entries;

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include "core/error.h"
 #include "core/noise.h"
@@ -35,6 +36,50 @@ at::Tensor PhiloxNoise::latent() const {
 
 at::Tensor PhiloxNoise::step(uint32_t draw) const {
     return normals({seed_, NoisePurpose::step}, ids_, shape_, draw);
+}
+
+at::Tensor PhiloxNoise::labels(int64_t classes) const {
+    return classes > 0 ? block_labels(seed_, ids_, classes) : at::Tensor();
+}
+
+namespace {
+
+/// One draw of `shape` from each generator, stacked.
+template <typename Draw>
+at::Tensor stacked(std::vector<at::Generator>& generators, Draw&& draw) {
+    std::vector<at::Tensor> rows;
+    for (at::Generator& generator : generators) rows.push_back(draw(generator));
+    return at::stack(rows);
+}
+
+}  // namespace
+
+EdmNoise::EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes)
+    : sizes_(std::move(shape)) {
+    for (int64_t id : sample_ids)
+        generators_.push_back(at::detail::createCPUGenerator((seed + static_cast<uint64_t>(id)) % (uint64_t{1} << 32)));
+    latent_ = stacked(generators_, [&](at::Generator& g) { return at::randn(sizes_, g, at::kFloat); }).to(at::kDouble);
+    if (classes > 0) labels_ = stacked(generators_, [&](at::Generator& g) { return at::randint(classes, {}, g, at::kLong); });
+}
+
+at::Tensor EdmNoise::step(uint32_t draw) const {
+    if (draw + 1 == next_draw_) return last_;
+    SCHEDBENCH_ASSERT(draw >= next_draw_);  // a stream cannot go back
+    for (; next_draw_ <= draw; ++next_draw_)
+        last_ = stacked(generators_, [&](at::Generator& g) { return at::randn(sizes_, g, at::kDouble); });
+    return last_;
+}
+
+at::Tensor EdmNoise::labels(int64_t classes) const {
+    SCHEDBENCH_ASSERT((classes > 0) == labels_.defined());
+    return labels_;
+}
+
+std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed, std::vector<int64_t> sample_ids,
+                                             std::vector<int64_t> shape, int64_t classes, const std::string& where) {
+    if (policy == "philox") return std::make_unique<PhiloxNoise>(seed, std::move(sample_ids), std::move(shape));
+    if (policy == "edm") return std::make_unique<EdmNoise>(seed, std::move(sample_ids), std::move(shape), classes);
+    throw Error("spec", "\"" + policy + "\" is not a noise policy", where, "known: philox, edm");
 }
 
 at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes) {

@@ -5,6 +5,7 @@
 // the sampler's own state, inside one call of sample(). NFE is what the model wrapper counts.
 #pragma once
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -28,6 +29,8 @@ class BlockNoise {
     virtual ~BlockNoise() = default;
     virtual at::Tensor latent() const = 0;
     virtual at::Tensor step(uint32_t draw) const = 0;
+    /// Classes of the block for a model of `classes` classes, [B] int64; undefined for an unconditional model.
+    virtual at::Tensor labels(int64_t /*classes*/) const { return {}; }
 };
 
 /// The counter-based policy (core/noise.h): value = g(seed, purpose, sample id, draw, element).
@@ -36,11 +39,34 @@ class PhiloxNoise final : public BlockNoise {
     PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape);
     at::Tensor latent() const override;
     at::Tensor step(uint32_t draw) const override;
+    at::Tensor labels(int64_t classes) const override;
 
   private:
     uint64_t seed_;
     std::vector<int64_t> ids_, shape_;
 };
+
+/// The policy of EDM's generate.py, to replay published seeds: one ATen CPU generator a sample, seeded with (seed + id)
+/// mod 2^32; draws in its order: latent (float32), label if the model has classes, then one draw a step (float64), also
+/// for steps that do not use it.
+class EdmNoise final : public BlockNoise {
+  public:
+    EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes);
+    at::Tensor latent() const override { return latent_; }
+    at::Tensor step(uint32_t draw) const override;
+    at::Tensor labels(int64_t classes) const override;
+
+  private:
+    std::vector<int64_t> sizes_;
+    at::Tensor latent_, labels_;
+    mutable std::vector<at::Generator> generators_;
+    mutable uint32_t next_draw_ = 0;
+    mutable at::Tensor last_;  ///< of draw next_draw_ - 1
+};
+
+/// "philox" or "edm"; Error("spec") for another name.
+std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed, std::vector<int64_t> sample_ids,
+                                             std::vector<int64_t> shape, int64_t classes, const std::string& where);
 
 /// Labels of a block of samples, from purpose `label`: label = index(seed, sample id) in [0, classes).
 at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes);
