@@ -1,5 +1,5 @@
-// schedbench: one program, a subcommand a job. Exit codes: 0 done or pass, 1 gate failed, 2 bad input or failure,
-// 3 inconclusive.
+// schedbench: one program, a subcommand a job. Exit codes: 0 done or pass, 1 gate failed, 2 bad input or
+// failure, 3 inconclusive.
 #include <algorithm>
 #include <cstring>
 #include <iostream>
@@ -27,11 +27,13 @@ const Command& find_command(const std::string& name) {
     }
     const std::string match = nearest_match(name, names);
     throw Error("option", "\"" + name + "\" is not a command", "schedbench",
-                (match.empty() ? "" : "did you mean \"" + match + "\"? ") + std::string("schedbench help lists them"));
+                (match.empty() ? "" : "did you mean \"" + match + "\"? ") +
+                    std::string("schedbench help lists them"));
 }
 
 void print_overview() {
-    std::cout << "schedbench " SCHEDBENCH_VERSION ": which noise schedule is best, by how much, and is that difference real?\n\n"
+    std::cout << "schedbench " SCHEDBENCH_VERSION
+                 ": which noise schedule is best, by how much, and is that difference real?\n\n"
                  "usage: schedbench COMMAND [options]\n\n";
     for (const Command* command : commands()) std::printf("  %-16s %s\n", command->name, command->summary);
     std::cout << "\nschedbench help COMMAND shows its options and examples.\n";
@@ -53,7 +55,12 @@ int dispatch(int argc, char** argv) {
 
 int report(const Error& error, bool json) {
     if (json)
-        std::cerr << nlohmann::json{{"error", {{"kind", error.kind()}, {"message", error.message()}, {"where", error.where()}, {"hint", error.hint()}}}} << "\n";
+        std::cerr << nlohmann::json{{"error",
+                                     {{"kind", error.kind()},
+                                      {"message", error.message()},
+                                      {"where", error.where()},
+                                      {"hint", error.hint()}}}}
+                  << "\n";
     else
         std::cerr << "schedbench: " << error.what() << "\n";
     return 2;
@@ -65,16 +72,21 @@ int report(const Error& error, bool json) {
 int main(int argc, char** argv) {
     using schedbench::Error;
     schedbench::set_command_line(argc, argv);
-    const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::strcmp(word, "--json") == 0; });
+    const bool json =
+        std::any_of(argv, argv + argc, [](const char* word) { return std::strcmp(word, "--json") == 0; });
     try {
         return schedbench::dispatch(argc, argv);
     } catch (const Error& error) {
         return schedbench::report(error, json);
     } catch (const std::bad_alloc&) {
-        return schedbench::report(Error("memory", "not enough memory", "schedbench", "lower --batch, or give the machine more"), json);
+        return schedbench::report(
+            Error("memory", "not enough memory", "schedbench", "lower --batch, or give the machine more"),
+            json);
     } catch (const std::exception& error) {
         // Not a user's mistake: keep the first line, which is what a report needs.
         const std::string what = error.what();
-        return schedbench::report(Error("internal", what.substr(0, what.find('\n')), "schedbench", "this is a defect; please report it with the command line"), json);
+        return schedbench::report(Error("internal", what.substr(0, what.find('\n')), "schedbench",
+                                        "this is a defect; please report it with the command line"),
+                                  json);
     }
 }

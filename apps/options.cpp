@@ -18,12 +18,15 @@ std::string g_command_line;
 
 std::string environment_name(const std::string& option) {
     std::string out = "SCHEDBENCH_";
-    for (char c : option) out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    for (char c : option)
+        out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     return out;
 }
 }  // namespace
 
-const std::string& command_line() { return g_command_line; }
+const std::string& command_line() {
+    return g_command_line;
+}
 
 void set_command_line(int argc, char** argv) {
     for (int i = 0; i < argc; ++i) {
@@ -33,7 +36,9 @@ void set_command_line(int argc, char** argv) {
     }
 }
 
-Options::Options(const Command& command) : command_(command) { described_.add_options()("help,h", "show this text"); }
+Options::Options(const Command& command) : command_(command) {
+    described_.add_options()("help,h", "show this text");
+}
 
 Options& Options::value(const std::string& name, const std::string& fallback, const std::string& help) {
     auto semantic = po::value<std::string>();
@@ -43,7 +48,8 @@ Options& Options::value(const std::string& name, const std::string& fallback, co
 }
 
 Options& Options::list(const std::string& name, const std::string& help) {
-    described_.add_options()(name.c_str(), po::value<std::vector<std::string>>()->composing()->value_name("X"), help.c_str());
+    described_.add_options()(
+        name.c_str(), po::value<std::vector<std::string>>()->composing()->value_name("X"), help.c_str());
     return *this;
 }
 
@@ -66,7 +72,9 @@ Options& Options::runtime() {
     return flag("quiet", "no progress on stderr");
 }
 
-Options& Options::json() { return flag("json", "results as JSON on stdout, errors as JSON on stderr"); }
+Options& Options::json() {
+    return flag("json", "results as JSON on stdout, errors as JSON on stderr");
+}
 
 bool Options::parse(const std::vector<std::string>& arguments) {
     po::options_description all;
@@ -78,14 +86,18 @@ bool Options::parse(const std::vector<std::string>& arguments) {
         po::store(po::parse_environment(all,
                                         [&](const std::string& variable) -> std::string {
                                             for (const auto& name : known)
-                                                if (name != "help" && environment_name(name) == variable) return name;
+                                                if (name != "help" && environment_name(name) == variable)
+                                                    return name;
                                             return "";
                                         }),
                   values_);
         if (values_.count("help")) {
             std::cout << "usage: " << command_.usage << "\n\n" << command_.summary << "\n";
             for (const auto& help : position_help_) std::cout << "  " << help << "\n";
-            std::cout << "\n" << described_ << "\nEvery option has an environment twin: --steps is SCHEDBENCH_STEPS.\n\nExamples:\n" << command_.examples;
+            std::cout << "\n"
+                      << described_
+                      << "\nEvery option has an environment twin: --steps is SCHEDBENCH_STEPS.\n\nExamples:\n"
+                      << command_.examples;
             return false;
         }
         po::notify(values_);
@@ -94,7 +106,8 @@ bool Options::parse(const std::vector<std::string>& arguments) {
         while (name.starts_with("-")) name.erase(0, 1);
         const std::string match = nearest_match(name, known);
         throw Error("option", "is not an option of " + std::string(command_.name), "--" + name,
-                    (match.empty() ? "" : "did you mean --" + match + "? ") + std::string("see schedbench help ") + command_.name);
+                    (match.empty() ? "" : "did you mean --" + match + "? ") +
+                        std::string("see schedbench help ") + command_.name);
     } catch (const po::too_many_positional_options_error&) {
         throw Error("option", "too many arguments", command_.name, std::string("usage: ") + command_.usage);
     } catch (const po::error& e) {
@@ -104,7 +117,9 @@ bool Options::parse(const std::vector<std::string>& arguments) {
     return true;
 }
 
-bool Options::has(const std::string& name) const { return values_.count(name) > 0; }
+bool Options::has(const std::string& name) const {
+    return values_.count(name) > 0;
+}
 
 std::string Options::text(const std::string& name) const {
     const auto all = texts(name);
@@ -113,7 +128,9 @@ std::string Options::text(const std::string& name) const {
     return all[0];
 }
 
-std::string Options::text_or(const std::string& name, const std::string& fallback) const { return has(name) ? text(name) : fallback; }
+std::string Options::text_or(const std::string& name, const std::string& fallback) const {
+    return has(name) ? text(name) : fallback;
+}
 
 std::vector<std::string> Options::texts(const std::string& name) const {
     if (!has(name)) return {};
@@ -132,11 +149,15 @@ double Options::number(const std::string& name) const {
 int64_t Options::integer(const std::string& name, int64_t minimum) const {
     const double value = number(name);
     if (value != static_cast<double>(static_cast<int64_t>(value)) || value < static_cast<double>(minimum))
-        throw Error("option", "wants a whole number of at least " + std::to_string(minimum) + ", not " + text(name), "--" + name);
+        throw Error("option",
+                    "wants a whole number of at least " + std::to_string(minimum) + ", not " + text(name),
+                    "--" + name);
     return static_cast<int64_t>(value);
 }
 
-bool Options::on(const std::string& name) const { return has(name) && values_[name].as<bool>(); }
+bool Options::on(const std::string& name) const {
+    return has(name) && values_[name].as<bool>();
+}
 
 RuntimeSettings Options::runtime_settings() const {
     return apply_runtime({text("device"), static_cast<int>(integer("threads", 0)), text("profile")});

@@ -17,23 +17,24 @@ class Options {
 
     /// Adds an option with a value; an empty fallback means "not set".
     Options& value(const std::string& name, const std::string& fallback, const std::string& help);
-    Options& list(const std::string& name, const std::string& help);          ///< may be repeated
+    Options& list(const std::string& name, const std::string& help);  ///< may be repeated
     Options& flag(const std::string& name, const std::string& help);
-    Options& positional(const std::string& name, int count, const std::string& help);  ///< count -1: any number
-    Options& runtime();                                                       ///< --device --threads --profile --quiet
-    Options& json();                                                          ///< --json
+    Options& positional(const std::string& name, int count,
+                        const std::string& help);  ///< count -1: any number
+    Options& runtime();                            ///< --device --threads --profile --quiet
+    Options& json();                               ///< --json
 
     /// false if --help was asked for (and printed). Error("option") names the option.
     bool parse(const std::vector<std::string>& arguments);
 
     bool has(const std::string& name) const;
-    std::string text(const std::string& name) const;      ///< Error if not set
+    std::string text(const std::string& name) const;  ///< Error if not set
     std::string text_or(const std::string& name, const std::string& fallback) const;
     std::vector<std::string> texts(const std::string& name) const;
     int64_t integer(const std::string& name, int64_t minimum = 1) const;
     double number(const std::string& name) const;
     bool on(const std::string& name) const;
-    RuntimeSettings runtime_settings() const;             ///< applied: threads are set
+    RuntimeSettings runtime_settings() const;  ///< applied: threads are set
 
   private:
     const Command& command_;

@@ -28,14 +28,19 @@ int show(const std::vector<std::string>& arguments) {
             continue;
         }
         std::cout << key << ":\n";
-        for (const auto& [name, item] : value.items()) std::cout << "  " << name << ": " << item.dump() << "\n";
+        for (const auto& [name, item] : value.items())
+            std::cout << "  " << name << ": " << item.dump() << "\n";
     }
     std::cout << "cell list (id, schedule, sampler, NFE, images, metric):\n";
     for (const std::string& id : run.ids("cells")) {
         const CellRecord cell = run.cell(id);
-        std::cout << "  " << id << "  " << (cell.schedule.empty() ? cell.sampler : short_spec(run.schedule(cell.schedule).schedule.spec) + ", " + short_spec(cell.sampler))
+        std::cout << "  " << id << "  "
+                  << (cell.schedule.empty() ? cell.sampler
+                                            : short_spec(run.schedule(cell.schedule).schedule.spec) + ", " +
+                                                  short_spec(cell.sampler))
                   << "  " << cell.nfe << "  " << cell.count();
-        for (const auto& [name, metric] : cell.metrics) std::cout << "  " << name << " " << format_estimate(metric.estimate.value, metric.estimate.se);
+        for (const auto& [name, metric] : cell.metrics)
+            std::cout << "  " << name << " " << format_estimate(metric.estimate.value, metric.estimate.se);
         std::cout << "\n";
     }
     return 0;
@@ -53,13 +58,17 @@ int export_run(const std::vector<std::string>& arguments) {
     const RunFile run = RunFile::open(options.text("run"));
     const std::string format = options.on("json") ? "json" : options.text("format");
     if (format == "csv" || format == "json") {
-        if (options.has("output")) throw Error("option", "is for npy and npz", "--output", "redirect stdout instead");
+        if (options.has("output"))
+            throw Error("option", "is for npy and npz", "--output", "redirect stdout instead");
         std::cout << (format == "csv" ? cells_csv(run) : cells_json(run) + "\n");
         return 0;
     }
-    if (format == "npy") export_npy(run, options.text("cell"), options.text("array"), options.text("output"));
-    else if (format == "npz") export_npz(run, options.text("cell"), options.text("output"));
-    else throw Error("option", "\"" + format + "\" is not a format", "--format", "known: csv, json, npy, npz");
+    if (format == "npy")
+        export_npy(run, options.text("cell"), options.text("array"), options.text("output"));
+    else if (format == "npz")
+        export_npz(run, options.text("cell"), options.text("output"));
+    else
+        throw Error("option", "\"" + format + "\" is not a format", "--format", "known: csv, json, npy, npz");
     std::cout << "wrote " << options.text("output") << "\n";
     return 0;
 }
@@ -71,23 +80,29 @@ int validate(const std::vector<std::string>& arguments) {
     const auto findings = validate_run(options.text("run"));
     if (options.on("json")) {
         nlohmann::json out = nlohmann::json::array();
-        for (const Finding& finding : findings) out.push_back({{"where", finding.where}, {"message", finding.message}});
+        for (const Finding& finding : findings)
+            out.push_back({{"where", finding.where}, {"message", finding.message}});
         std::cout << out << "\n";
     } else {
         for (const Finding& finding : findings) std::cout << finding.where << ": " << finding.message << "\n";
-        std::cout << options.text("run") << (findings.empty() ? ": good, all contents match the schema and their hashes\n" : ": " + std::to_string(findings.size()) + " findings\n");
+        std::cout << options.text("run")
+                  << (findings.empty() ? ": good, all contents match the schema and their hashes\n"
+                                       : ": " + std::to_string(findings.size()) + " findings\n");
     }
     return findings.empty() ? 0 : 2;
 }
 
 }  // namespace
 
-const Command kShowCommand = {"show", "print what a run holds", "schedbench show RUN.h5 [--json]", "  schedbench show results/runs/quickstart.h5\n", show};
-const Command kExportCommand = {"export", "export a run as CSV, JSON, NPY or NPZ", "schedbench export RUN.h5 [options]",
-                                "  schedbench export run.h5 --format csv > cells.csv\n"
-                                "  schedbench export run.h5 --format npz --cell 0123456789abcdef --output cell.npz\n",
-                                export_run};
-const Command kValidateCommand = {"validate", "check a run against the schema and its own hashes", "schedbench validate RUN.h5 [--json]",
+const Command kShowCommand = {"show", "print what a run holds", "schedbench show RUN.h5 [--json]",
+                              "  schedbench show results/runs/quickstart.h5\n", show};
+const Command kExportCommand = {
+    "export", "export a run as CSV, JSON, NPY or NPZ", "schedbench export RUN.h5 [options]",
+    "  schedbench export run.h5 --format csv > cells.csv\n"
+    "  schedbench export run.h5 --format npz --cell 0123456789abcdef --output cell.npz\n",
+    export_run};
+const Command kValidateCommand = {"validate", "check a run against the schema and its own hashes",
+                                  "schedbench validate RUN.h5 [--json]",
                                   "  schedbench validate results/runs/quickstart.h5\n", validate};
 
 }  // namespace schedbench

@@ -13,18 +13,27 @@
 namespace schedbench {
 namespace {
 
-std::string default_output(const Suite& suite) { return "results/runs/" + suite.name + ".h5"; }
+std::string default_output(const Suite& suite) {
+    return "results/runs/" + suite.name + ".h5";
+}
 
 int report(const SweepResult& result, const std::string& output, bool json) {
     for (const std::string& failure : result.failures) std::cerr << "failed: " << failure << "\n";
     if (json) {
-        std::cout << nlohmann::json{{"run", output},           {"cells", result.cells},     {"computed", result.computed},
-                                    {"reused", result.reused}, {"waiting", result.waiting}, {"failures", result.failures}}
+        std::cout << nlohmann::json{{"run", output},
+                                    {"cells", result.cells},
+                                    {"computed", result.computed},
+                                    {"reused", result.reused},
+                                    {"waiting", result.waiting},
+                                    {"failures", result.failures}}
                   << "\n";
     } else if (result.waiting > 0) {
-        std::cout << output << ": " << result.waiting << " of " << result.cells << " cells wait for other ranks; the last rank to finish, or schedbench merge, folds them\n";
+        std::cout
+            << output << ": " << result.waiting << " of " << result.cells
+            << " cells wait for other ranks; the last rank to finish, or schedbench merge, folds them\n";
     } else {
-        std::cout << output << ": " << result.cells << " cells, " << result.computed << " computed now, " << result.reused << " were there\n";
+        std::cout << output << ": " << result.cells << " cells, " << result.computed << " computed now, "
+                  << result.reused << " were there\n";
         const RunFile run = RunFile::open(output);
         if (!run.ids("cells").empty() || !run.ids("likelihood").empty()) {
             try {
@@ -39,7 +48,8 @@ int report(const SweepResult& result, const std::string& output, bool json) {
 
 int run_suite(const Command& command, const std::vector<std::string>& arguments, bool merge) {
     Options options(command);
-    options.positional("suite", 1, "suite file").value("output", "", "run file (default results/runs/NAME.h5)");
+    options.positional("suite", 1, "suite file")
+        .value("output", "", "run file (default results/runs/NAME.h5)");
     if (merge) {
         options.list("parts", "folder with parts (NAME.work) copied from another machine");
     } else {
@@ -49,9 +59,11 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
     }
     options.runtime().json();
     if (!options.parse(arguments)) {
-        std::cout << "\nKeys of a suite file (key = value; lists by repeating the key; # starts a comment):\n";
+        std::cout
+            << "\nKeys of a suite file (key = value; lists by repeating the key; # starts a comment):\n";
         for (const SuiteKey& key : suite_keys())
-            std::printf("  %-18s %s%s%s\n", key.name.c_str(), key.help.c_str(), key.list ? " (list)" : "", key.fallback.empty() ? "" : (" [" + key.fallback + "]").c_str());
+            std::printf("  %-18s %s%s%s\n", key.name.c_str(), key.help.c_str(), key.list ? " (list)" : "",
+                        key.fallback.empty() ? "" : (" [" + key.fallback + "]").c_str());
         return 0;
     }
     const Suite suite = read_suite(options.text("suite"));
@@ -62,35 +74,48 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
         sweep.merge_only = true;
         sweep.parts = options.texts("parts");
     } else {
-        if (options.has("rank") != options.has("world-size")) throw Error("option", "go together", "--rank, --world-size", "give both or neither");
-        sweep.rank = options.has("rank") ? Rank{options.integer("rank", 0), options.integer("world-size")} : rank_from_environment();
+        if (options.has("rank") != options.has("world-size"))
+            throw Error("option", "go together", "--rank, --world-size", "give both or neither");
+        sweep.rank = options.has("rank") ? Rank{options.integer("rank", 0), options.integer("world-size")}
+                                         : rank_from_environment();
         check_rank(sweep.rank, "--rank, --world-size");
         sweep.dry_run = options.on("plan");
     }
     const auto folder = std::filesystem::path(sweep.output).parent_path();
     std::error_code code;
     if (!folder.empty()) std::filesystem::create_directories(folder, code);
-    if (code) throw Error("file", "cannot be made (" + code.message() + ")", folder.string(), "choose another --output");
+    if (code)
+        throw Error("file", "cannot be made (" + code.message() + ")", folder.string(),
+                    "choose another --output");
     const RuntimeSettings runtime = options.runtime_settings();
     const SweepResult result = run_sweep(suite, sweep, runtime);
     return sweep.dry_run ? 0 : report(result, sweep.output, options.on("json"));
 }
 
-int run_sweep_command(const std::vector<std::string>& arguments) { return run_suite(kSweepCommand, arguments, false); }
-int run_merge_command(const std::vector<std::string>& arguments) { return run_suite(kMergeCommand, arguments, true); }
+int run_sweep_command(const std::vector<std::string>& arguments) {
+    return run_suite(kSweepCommand, arguments, false);
+}
+int run_merge_command(const std::vector<std::string>& arguments) {
+    return run_suite(kMergeCommand, arguments, true);
+}
 
 }  // namespace
 
-const Command kSweepCommand = {"sweep", "run all cells of a suite; continues an interrupted run by itself", "schedbench sweep SUITE [options]",
-                               "  schedbench sweep suites/quickstart.suite\n"
-                               "  schedbench sweep suites/quickstart.suite --plan\n"
-                               "  schedbench sweep suites/quickstart.suite --output /data/run.h5 --rank 0 --world-size 2\n"
-                               "A sweep that was stopped, or whose suite grew, computes only what is missing.\n",
-                               run_sweep_command};
+const Command kSweepCommand = {
+    "sweep", "run all cells of a suite; continues an interrupted run by itself",
+    "schedbench sweep SUITE [options]",
+    "  schedbench sweep suites/quickstart.suite\n"
+    "  schedbench sweep suites/quickstart.suite --plan\n"
+    "  schedbench sweep suites/quickstart.suite --output /data/run.h5 --rank 0 --world-size 2\n"
+    "A sweep that was stopped, or whose suite grew, computes only what is missing.\n",
+    run_sweep_command};
 
-const Command kMergeCommand = {"merge", "fold the parts of several ranks or machines into one run", "schedbench merge SUITE --output RUN.h5 [--parts FOLDER ...]",
-                               "  schedbench merge suites/quickstart.suite --output run.h5 --parts node1/run.work --parts node2/run.work\n"
-                               "Parts of other suites or settings, and gaps, are errors; nothing is sampled.\n",
-                               run_merge_command};
+const Command kMergeCommand = {
+    "merge", "fold the parts of several ranks or machines into one run",
+    "schedbench merge SUITE --output RUN.h5 [--parts FOLDER ...]",
+    "  schedbench merge suites/quickstart.suite --output run.h5 --parts node1/run.work --parts "
+    "node2/run.work\n"
+    "Parts of other suites or settings, and gaps, are errors; nothing is sampled.\n",
+    run_merge_command};
 
 }  // namespace schedbench

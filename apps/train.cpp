@@ -27,7 +27,8 @@ std::vector<int64_t> integers(const std::string& text, const std::string& where)
         const size_t comma = std::min(text.find(',', start), text.size());
         const auto value = parse_number(text.substr(start, comma - start));
         if (!value || *value < 1 || *value != static_cast<double>(static_cast<int64_t>(*value)))
-            throw Error("option", "wants whole numbers with commas between them, not \"" + text + "\"", where);
+            throw Error("option", "wants whole numbers with commas between them, not \"" + text + "\"",
+                        where);
         out.push_back(static_cast<int64_t>(*value));
         start = comma + 1;
     }
@@ -51,29 +52,39 @@ NetworkDescription describe(const Options& options, const Dataset& data, Objecti
     d.config = UNetConfig::from_json(d.config.to_json(), "network options");  // the same checks as for a file
     d.image_size = data.height;
     d.sigma_data = options.number("sigma-data");
-    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm : NetworkDescription::Prediction::eps;
-    const std::string process = options.text_or("process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
+    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm
+                                               : NetworkDescription::Prediction::eps;
+    const std::string process = options.text_or(
+        "process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
     d.process = NoiseProcess(Spec::parse(process, "--process"), "--process").spec();
     const bool discrete = NoiseProcess(d.process).discrete();
     if (discrete == (objective == Objective::edm))
-        throw Error("option", std::string("is ") + (discrete ? "a table, but the objective edm wants continuous:..." : "continuous, but this objective wants a table, as linear:T=1000"),
+        throw Error("option",
+                    std::string("is ") +
+                        (discrete ? "a table, but the objective edm wants continuous:..."
+                                  : "continuous, but this objective wants a table, as linear:T=1000"),
                     "--process");
     d.rescale_timesteps = d.prediction == NetworkDescription::Prediction::eps;
     const int64_t divisor = d.config.patch << (d.config.channel_mult.size() - 1);
     if (data.height != data.width || data.height % divisor != 0)
-        throw Error("shape", "images of " + std::to_string(data.height) + "x" + std::to_string(data.width) + " cannot be halved as often as --channel-mult asks", "--data");
+        throw Error("shape",
+                    "images of " + std::to_string(data.height) + "x" + std::to_string(data.width) +
+                        " cannot be halved as often as --channel-mult asks",
+                    "--data");
     return d;
 }
 
 /// 8 x 8 images by 20 steps of Heun on the averaged weights: enough to see whether training works.
-void write_samples(const std::string& path, const NetworkDescription& description, const Parameters& parameters) {
+void write_samples(const std::string& path, const NetworkDescription& description,
+                   const Parameters& parameters) {
     c10::NoGradGuard no_grad;
     const NativeDenoiser model(description, parameters, "training", "");
     std::vector<int64_t> ids(64);
     for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i);
     const Schedule schedule = build_schedule(Spec::parse("edm"), model.process(), {20});
     const at::Tensor labels = model.classes() > 0 ? block_labels(0, ids, model.classes()) : at::Tensor();
-    const at::Tensor x = make_sampler(Spec::parse("heun"))->sample(model, schedule, PhiloxNoise(0, ids, model.shape()), labels);
+    const at::Tensor x = make_sampler(Spec::parse("heun"))
+                             ->sample(model, schedule, PhiloxNoise(0, ids, model.shape()), labels);
     const at::Tensor pixels = at::floor(x.mul(127.5).add(128)).clamp(0, 255).to(at::kByte).contiguous();
     write_image_grid(path, {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())},
                      {pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3)}, 8);
@@ -124,8 +135,9 @@ int run(const std::vector<std::string>& arguments) {
     train.checkpoint_every = options.integer("checkpoint-every");
     train.checkpoint = output + ".state";
 
-    std::cerr << "network: " << net.parameter_count() << " parameters, " << static_cast<double>(net.macs(data.height, data.width)) * 1e-6
-              << " MMAC an image; " << data.count << " images (" << data.spec << ")\n";
+    std::cerr << "network: " << net.parameter_count() << " parameters, "
+              << static_cast<double>(net.macs(data.height, data.width)) * 1e-6 << " MMAC an image; "
+              << data.count << " images (" << data.spec << ")\n";
     Progress progress("train", train.steps, "steps");
     const auto on_progress = [&](const TrainProgress& p) {
         char note[80];
@@ -142,7 +154,8 @@ int run(const std::vector<std::string>& arguments) {
 
     std::map<std::string, at::Tensor> tensors;
     const bool half = options.text("store-dtype") == "f16";
-    for (const auto& [name, value] : result.ema) tensors[name] = value.to(half ? at::kHalf : at::kFloat).contiguous();
+    for (const auto& [name, value] : result.ema)
+        tensors[name] = value.to(half ? at::kHalf : at::kFloat).contiguous();
     std::map<std::string, std::string> metadata;
     description.to_metadata(metadata);
     nlohmann::json curve = nlohmann::json::array();
@@ -165,7 +178,8 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kTrainCommand = {
-    "train", "train a small U-Net on a data set", "schedbench train --data DATA --objective OBJECTIVE --output FILE [options]",
+    "train", "train a small U-Net on a data set",
+    "schedbench train --data DATA --objective OBJECTIVE --output FILE [options]",
     "  schedbench train --objective edm --output edm.safetensors --steps 20000 --samples /tmp\n"
     "  schedbench train --objective hybrid --process linear:T=1000 --output hybrid.safetensors\n"
     "A run that was stopped continues from FILE.state, with the same result as one that was left alone.\n",

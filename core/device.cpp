@@ -39,9 +39,11 @@ RuntimeSettings apply_runtime(const RuntimeSettings& requested) {
     RuntimeSettings effective = requested;
     if (requested.device == "auto") effective.device = "cpu";
     if (effective.device != "cpu")
-        throw Error("device", "\"" + requested.device + "\" is not supported by this version", "--device", "use --device cpu");
+        throw Error("device", "\"" + requested.device + "\" is not supported by this version", "--device",
+                    "use --device cpu");
     if (requested.profile != "reproducible")
-        throw Error("option", "\"" + requested.profile + "\" is not a profile this version offers", "--profile", "known: reproducible");
+        throw Error("option", "\"" + requested.profile + "\" is not a profile this version offers",
+                    "--profile", "known: reproducible");
     if (requested.threads < 0) throw Error("option", "wants at least 1 thread", "--threads");
     if (requested.threads == 0) effective.threads = available_cores();
     at::set_num_threads(effective.threads);
@@ -50,8 +52,8 @@ RuntimeSettings apply_runtime(const RuntimeSettings& requested) {
 }
 
 std::string stack_identity(const RuntimeSettings& s) {
-    return "device=" + s.device + ";threads=" + std::to_string(s.threads) + ";profile=" + s.profile + ";torch=" TORCH_VERSION
-           ";cpu=" + at::get_cpu_capability();
+    return "device=" + s.device + ";threads=" + std::to_string(s.threads) + ";profile=" + s.profile +
+           ";torch=" TORCH_VERSION ";cpu=" + at::get_cpu_capability();
 }
 
 std::map<std::string, std::string> provenance(const RuntimeSettings& s) {
@@ -69,7 +71,8 @@ std::map<std::string, std::string> provenance(const RuntimeSettings& s) {
     char host[256] = "unknown";
     gethostname(host, sizeof host - 1);
     out["host"] = host;
-    for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "HDF5_USE_FILE_LOCKING"})
+    for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA",
+                             "ATEN_CPU_CAPABILITY", "HDF5_USE_FILE_LOCKING"})
         if (const char* value = std::getenv(name)) out[std::string("env.") + name] = value;
     return out;
 }

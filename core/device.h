@@ -1,4 +1,5 @@
-// Device, threads and precision profile of a process. Set once at start-up; what is in force is stored with every result.
+// Device, threads and precision profile of a process. Set once at start-up; what is in force is stored with
+// every result.
 #pragma once
 
 #include <map>
@@ -9,12 +10,12 @@ namespace schedbench {
 /// reproducible: IEEE float32, deterministic kernels. fast: bf16 trunk (not yet offered on every path).
 struct RuntimeSettings {
     std::string device = "cpu";
-    int threads = 0;                      ///< 0: all cores that this process may use
+    int threads = 0;  ///< 0: all cores that this process may use
     std::string profile = "reproducible";
 };
 
-/// Applies the settings (threads, deterministic algorithms) and returns the effective ones. Error("device") where the
-/// device or profile is not to be had.
+/// Applies the settings (threads, deterministic algorithms) and returns the effective ones. Error("device")
+/// where the device or profile is not to be had.
 RuntimeSettings apply_runtime(const RuntimeSettings& requested);
 
 /// What determines bits beside the inputs: device type, threads, torch version, CPU capability, profile.

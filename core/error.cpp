@@ -22,8 +22,8 @@ Error::Error(std::string kind, std::string message, std::string where, std::stri
       hint_(std::move(hint)) {}
 
 void assertion_failed(const char* condition, const char* file, int line) {
-    std::fprintf(stderr, "schedbench: internal error: %s does not hold (%s:%d); please report this\n", condition, file,
-                 line);
+    std::fprintf(stderr, "schedbench: internal error: %s does not hold (%s:%d); please report this\n",
+                 condition, file, line);
     std::abort();
 }
 

@@ -1,5 +1,5 @@
-// User errors. A user error (bad file, option, spec, shape, a mismatched run) is an Error with four parts; the program
-// prints it on one line and ends with exit code 2. Bugs are SCHEDBENCH_ASSERT, never an Error.
+// User errors. A user error (bad file, option, spec, shape, a mismatched run) is an Error with four parts;
+// the program prints it on one line and ends with exit code 2. Bugs are SCHEDBENCH_ASSERT, never an Error.
 #pragma once
 
 #include <stdexcept>
@@ -10,8 +10,8 @@ namespace schedbench {
 class Error : public std::runtime_error {
   public:
     /// kind: one word for machines ("spec", "file", "option", "shape", "number", "store", "run", "device").
-    /// message: what is wrong and what was expected. where: the option, file and offset, or object that is wrong.
-    /// hint: what to do about it (may be empty).
+    /// message: what is wrong and what was expected. where: the option, file and offset, or object that is
+    /// wrong. hint: what to do about it (may be empty).
     Error(std::string kind, std::string message, std::string where = {}, std::string hint = {});
 
     const std::string& kind() const { return kind_; }

@@ -9,13 +9,15 @@
 namespace schedbench {
 
 struct Estimate {
-    std::string name;      ///< "fd-fashion32", "bits_per_dim"
+    std::string name;  ///< "fd-fashion32", "bits_per_dim"
     double value = std::numeric_limits<double>::quiet_NaN();
-    double se = std::numeric_limits<double>::quiet_NaN();  ///< standard error; NaN where none can be given (say why in `method`)
-    int64_t n = 0;         ///< number of images (or probes) behind the value
-    std::string estimand;  ///< what the value estimates: "Frechet distance at this n", "debiased Frechet distance", ...
-    std::string method;    ///< how the error was made: "influence function, reference sampled", ...
-    std::string warning{}; ///< not empty where the interval must not be trusted (n too small, ...)
+    double se = std::numeric_limits<double>::quiet_NaN();  ///< standard error; NaN where none can be given
+                                                           ///< (say why in `method`)
+    int64_t n = 0;                                         ///< number of images (or probes) behind the value
+    std::string estimand;   ///< what the value estimates: "Frechet distance at this n", "debiased Frechet
+                            ///< distance", ...
+    std::string method;     ///< how the error was made: "influence function, reference sampled", ...
+    std::string warning{};  ///< not empty where the interval must not be trusted (n too small, ...)
 };
 
 /// Running mean and standard error of a stream of values (Welford), mergeable in a fixed order.
@@ -36,7 +38,9 @@ struct RunningMean {
         mean += delta * static_cast<double>(other.n) / total;
         n += other.n;
     }
-    double variance() const { return n > 1 ? m2 / static_cast<double>(n - 1) : std::numeric_limits<double>::quiet_NaN(); }
+    double variance() const {
+        return n > 1 ? m2 / static_cast<double>(n - 1) : std::numeric_limits<double>::quiet_NaN();
+    }
     double standard_error() const { return std::sqrt(variance() / static_cast<double>(n)); }
 };
 

@@ -17,7 +17,9 @@ class Sha256 {
     Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
         SCHEDBENCH_ASSERT(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
     }
-    void update(const char* data, size_t size) { SCHEDBENCH_ASSERT(EVP_DigestUpdate(context_.get(), data, size) == 1); }
+    void update(const char* data, size_t size) {
+        SCHEDBENCH_ASSERT(EVP_DigestUpdate(context_.get(), data, size) == 1);
+    }
     std::string hex() {
         std::array<unsigned char, 32> digest{};
         SCHEDBENCH_ASSERT(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
@@ -54,6 +56,8 @@ std::string sha256_file(const std::string& path) {
     return hash.hex();
 }
 
-std::string short_hash(std::string_view bytes) { return sha256(bytes).substr(0, 16); }
+std::string short_hash(std::string_view bytes) {
+    return sha256(bytes).substr(0, 16);
+}
 
 }  // namespace schedbench

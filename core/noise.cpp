@@ -8,9 +8,9 @@
 
 #include "core/error.h"
 
-// The loops below are compiled once for each of these instruction sets and chosen when the program starts. All of
-// them give equal bits: only +, -, *, / and sqrt of IEEE float32 are used, in an order that is written out, and this
-// file is compiled without contraction to fused multiply-adds (core/CMakeLists.txt).
+// The loops below are compiled once for each of these instruction sets and chosen when the program starts.
+// All of them give equal bits: only +, -, *, / and sqrt of IEEE float32 are used, in an order that is written
+// out, and this file is compiled without contraction to fused multiply-adds (core/CMakeLists.txt).
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define SCHEDBENCH_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -42,8 +42,9 @@ Stream stream_of(NoiseKey key, uint64_t sample, uint32_t draw) {
             static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32)};
 }
 
-/// Philox4x32-10 (Salmon et al. 2011, section 3.3) of `count` counters that differ in the block index only. The same
-/// function as noise_words(), which calls Random123; written out so that neighbouring blocks fill vector registers.
+/// Philox4x32-10 (Salmon et al. 2011, section 3.3) of `count` counters that differ in the block index only.
+/// The same function as noise_words(), which calls Random123; written out so that neighbouring blocks fill
+/// vector registers.
 SCHEDBENCH_VECTOR_CLONES
 void philox_blocks(const Stream& stream, uint32_t first, size_t count, Words& out) {
     const Stream s = stream;
@@ -63,7 +64,8 @@ void philox_blocks(const Stream& stream, uint32_t first, size_t count, Words& ou
     }
 }
 
-/// (w + 1) / 2^32 rounded once to float32, in (0, 1]: both halves of the word are exact, so only their sum rounds.
+/// (w + 1) / 2^32 rounded once to float32, in (0, 1]: both halves of the word are exact, so only their sum
+/// rounds.
 inline float unit_interval(uint32_t word) {
     const float high = static_cast<float>(static_cast<int32_t>(word >> 16)) * 65536.0f;
     const float low = static_cast<float>(static_cast<int32_t>((word & 0xFFFF) + 1));
@@ -71,8 +73,8 @@ inline float unit_interval(uint32_t word) {
 }
 
 /// sqrt(-2 ln u) for u in [2^-32, 1]. u = 2^e (1 + f) with 1 + f in [0.707, 1.414]; with s = f / (2 + f),
-/// ln(1 + f) = 2 atanh(s) = f - s (f - 2 s^2 P(s^2)), where P is a minimax fit of (atanh(s)/s - 1)/s^2 (relative
-/// error 3e-7, which weighs 3e-9 in the logarithm).
+/// ln(1 + f) = 2 atanh(s) = f - s (f - 2 s^2 P(s^2)), where P is a minimax fit of (atanh(s)/s - 1)/s^2
+/// (relative error 3e-7, which weighs 3e-9 in the logarithm).
 inline float normal_radius(float u) {
     const uint32_t bits = std::bit_cast<uint32_t>(u);
     const uint32_t shifted = bits - 0x3F3504F3u;  // sqrt(1/2): the exponent turns over there
@@ -91,21 +93,24 @@ struct Turn {
     float cos, sin;
 };
 
-/// cos(2 pi u) and sin(2 pi u) for u in [0, 1]: 4u = q + r with q whole and r in [-1/2, 1/2], exactly; polynomials in
-/// r^2 (minimax, relative errors 3e-9 and 6e-11) give the first quarter turn, q the signs and which is which.
+/// cos(2 pi u) and sin(2 pi u) for u in [0, 1]: 4u = q + r with q whole and r in [-1/2, 1/2], exactly;
+/// polynomials in r^2 (minimax, relative errors 3e-9 and 6e-11) give the first quarter turn, q the signs and
+/// which is which.
 inline Turn turn(float u) {
     const float quarters = 4.0f * u;
     const int32_t q = static_cast<int32_t>(quarters + 0.5f);
     const float r = quarters - static_cast<float>(q);
     const float z = r * r;
     const float sine =
-        r * 0x1.921fb6p+0f + r * (z * ((-0.0046016259f * z + 0.07968002267f) * z - 0.6459634595f) - 0x1.777a5dp-25f);
+        r * 0x1.921fb6p+0f +
+        r * (z * ((-0.0046016259f * z + 0.07968002267f) * z - 0.6459634595f) - 0x1.777a5dp-25f);
     const float cosine =
         1.0f + z * (((0.0009033565463f * z - 0.02085993315f) * z + 0.2536691822f) * z - 1.23370054f);
     const bool swap = (q & 1) != 0;
     const float c = swap ? sine : cosine, s = swap ? cosine : sine;
     // Quadrants 1 and 2 turn the sign of the cosine, 2 and 3 that of the sine.
-    const uint32_t sign_c = (static_cast<uint32_t>(q + 1) & 2u) << 30, sign_s = (static_cast<uint32_t>(q) & 2u) << 30;
+    const uint32_t sign_c = (static_cast<uint32_t>(q + 1) & 2u) << 30,
+                   sign_s = (static_cast<uint32_t>(q) & 2u) << 30;
     return {std::bit_cast<float>(std::bit_cast<uint32_t>(c) ^ sign_c),
             std::bit_cast<float>(std::bit_cast<uint32_t>(s) ^ sign_s)};
 }
@@ -114,7 +119,8 @@ inline Turn turn(float u) {
 SCHEDBENCH_VECTOR_CLONES
 void normals_of_words(const Words& words, size_t count, float* __restrict out) {
     for (size_t i = 0; i < count; ++i) {
-        const float ra = normal_radius(unit_interval(words.w0[i])), rb = normal_radius(unit_interval(words.w2[i]));
+        const float ra = normal_radius(unit_interval(words.w0[i])),
+                    rb = normal_radius(unit_interval(words.w2[i]));
         const Turn a = turn(unit_interval(words.w1[i])), b = turn(unit_interval(words.w3[i]));
         out[4 * i] = ra * a.cos;
         out[4 * i + 1] = ra * a.sin;

@@ -28,12 +28,21 @@ std::string format_duration(double seconds) {
     return text;
 }
 
-void Progress::set_quiet(bool quiet) { g_quiet = quiet; }
+void Progress::set_quiet(bool quiet) {
+    g_quiet = quiet;
+}
 
 Progress::Progress(std::string label, int64_t total, std::string unit)
-    : label_(std::move(label)), unit_(std::move(unit)), total_(total), start_(Clock::now()), last_print_(start_), terminal_(isatty(2) != 0) {}
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      total_(total),
+      start_(Clock::now()),
+      last_print_(start_),
+      terminal_(isatty(2) != 0) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+    finish();
+}
 
 void Progress::update(int64_t done, const std::string& note) {
     if (first_done_ < 0) first_done_ = std::min<int64_t>(done, done_);
@@ -62,11 +71,13 @@ void Progress::print(bool last) {
     std::string bar;
     if (terminal_) {
         const int width = 24, filled = static_cast<int>(std::clamp(share, 0.0, 1.0) * width);
-        bar = "[" + std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(width - filled), '.') + "] ";
+        bar = "[" + std::string(static_cast<size_t>(filled), '#') +
+              std::string(static_cast<size_t>(width - filled), '.') + "] ";
     }
     const std::string time = last ? format_duration(elapsed) + " in all" : format_duration(left) + " left";
-    std::fprintf(stderr, "%s%s: %s%3.0f%% %lld/%lld %s, %.3g %s/s, %s%s%s%s", terminal_ ? "\r\033[K" : "", label_.c_str(), bar.c_str(), 100 * share,
-                 static_cast<long long>(done_), static_cast<long long>(total_), unit_.c_str(), rate, unit_.c_str(), time.c_str(),
+    std::fprintf(stderr, "%s%s: %s%3.0f%% %lld/%lld %s, %.3g %s/s, %s%s%s%s", terminal_ ? "\r\033[K" : "",
+                 label_.c_str(), bar.c_str(), 100 * share, static_cast<long long>(done_),
+                 static_cast<long long>(total_), unit_.c_str(), rate, unit_.c_str(), time.c_str(),
                  note_.empty() ? "" : ", ", note_.c_str(), terminal_ && !last ? "" : "\n");
     std::fflush(stderr);
 }

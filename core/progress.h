@@ -1,5 +1,5 @@
-// Progress of a long job on stderr: a bar with rate and time left on a terminal, plain lines elsewhere; nothing for jobs
-// that end within two seconds.
+// Progress of a long job on stderr: a bar with rate and time left on a terminal, plain lines elsewhere;
+// nothing for jobs that end within two seconds.
 #pragma once
 
 #include <chrono>

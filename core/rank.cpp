@@ -10,8 +10,10 @@ namespace schedbench {
 
 void check_rank(const Rank& r, const char* where) {
     if (r.world_size < 1 || r.rank < 0 || r.rank >= r.world_size)
-        throw Error("option", "rank " + std::to_string(r.rank) + " of " + std::to_string(r.world_size) + " is not possible", where,
-                    "ranks count from 0 to world size - 1");
+        throw Error(
+            "option",
+            "rank " + std::to_string(r.rank) + " of " + std::to_string(r.world_size) + " is not possible",
+            where, "ranks count from 0 to world size - 1");
 }
 
 Rank rank_from_environment() {
@@ -28,7 +30,10 @@ Rank rank_from_environment() {
         const char *rank = std::getenv(launcher.rank), *size = std::getenv(launcher.size);
         if (!rank || !size) continue;
         const auto r = parse_number(rank), n = parse_number(size);
-        if (!r || !n) throw Error("option", std::string("is \"") + rank + "\" of \"" + size + "\", which are no numbers", launcher.rank);
+        if (!r || !n)
+            throw Error("option",
+                        std::string("is \"") + rank + "\" of \"" + size + "\", which are no numbers",
+                        launcher.rank);
         const Rank out{static_cast<int64_t>(*r), static_cast<int64_t>(*n)};
         check_rank(out, launcher.rank);
         return out;

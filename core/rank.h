@@ -9,8 +9,8 @@ struct Rank {
     int64_t rank = 0, world_size = 1;
 };
 
-/// From torchrun, Slurm, OpenMPI or PMI variables, in this order; 0 of 1 without any. Error("option") for a variable
-/// that is no number, or a rank outside its world.
+/// From torchrun, Slurm, OpenMPI or PMI variables, in this order; 0 of 1 without any. Error("option") for a
+/// variable that is no number, or a rank outside its world.
 Rank rank_from_environment();
 void check_rank(const Rank& rank, const char* where);
 

@@ -31,8 +31,10 @@ class Parser {
 
   private:
     [[noreturn]] void fail(const std::string& what) const {
-        throw Error("spec", what + " at column " + std::to_string(pos_ + 1) + " of \"" + std::string(text_) + "\"", where_,
-                    "the form is name:key=value,key=value; a value is bare, 'quoted', a [list] or a {nested spec}");
+        throw Error(
+            "spec", what + " at column " + std::to_string(pos_ + 1) + " of \"" + std::string(text_) + "\"",
+            where_,
+            "the form is name:key=value,key=value; a value is bare, 'quoted', a [list] or a {nested spec}");
     }
     bool at(char c) const { return pos_ < text_.size() && text_[pos_] == c; }
     void expect(char c) {
@@ -145,7 +147,9 @@ SpecValue SpecValue::of_text(std::string value) {
     return v;
 }
 
-SpecValue SpecValue::of_number(double value) { return of_text(format_number(value)); }
+SpecValue SpecValue::of_number(double value) {
+    return of_text(format_number(value));
+}
 
 SpecValue SpecValue::of_list(std::vector<SpecValue> values) {
     SpecValue v;
@@ -176,7 +180,9 @@ bool SpecValue::operator==(const SpecValue& other) const {
     return *spec == *other.spec;
 }
 
-Spec Spec::parse(std::string_view text, const std::string& where) { return Parser(text, where).parse_all(); }
+Spec Spec::parse(std::string_view text, const std::string& where) {
+    return Parser(text, where).parse_all();
+}
 
 std::string Spec::print() const {
     std::string out = name;
@@ -203,7 +209,8 @@ const SpecValue* Spec::find(std::string_view key) const {
 }
 
 void Spec::set(const std::string& key, SpecValue value) {
-    auto it = std::lower_bound(args.begin(), args.end(), key, [](const auto& a, const std::string& k) { return a.first < k; });
+    auto it = std::lower_bound(args.begin(), args.end(), key,
+                               [](const auto& a, const std::string& k) { return a.first < k; });
     if (it != args.end() && it->first == key)
         it->second = std::move(value);
     else
@@ -219,17 +226,22 @@ const SpecValue& required(const Spec& spec, std::string_view key) {
 double to_number(const Spec& spec, std::string_view key, const SpecValue& value) {
     const auto number = value.kind == SpecValue::Kind::text ? parse_number(value.text) : std::nullopt;
     if (!number)
-        throw Error("spec", "key \"" + std::string(key) + "\" wants a number, not " + value.print(), spec.print());
+        throw Error("spec", "key \"" + std::string(key) + "\" wants a number, not " + value.print(),
+                    spec.print());
     return *number;
 }
 }  // namespace
 
-double Spec::number(std::string_view key) const { return to_number(*this, key, required(*this, key)); }
+double Spec::number(std::string_view key) const {
+    return to_number(*this, key, required(*this, key));
+}
 
 long long Spec::integer(std::string_view key) const {
     const double value = number(key);
     if (value != std::floor(value) || std::abs(value) > 9e15)
-        throw Error("spec", "key \"" + std::string(key) + "\" wants a whole number, not " + format_number(value), print());
+        throw Error("spec",
+                    "key \"" + std::string(key) + "\" wants a whole number, not " + format_number(value),
+                    print());
     return static_cast<long long>(value);
 }
 
@@ -251,7 +263,8 @@ std::vector<double> Spec::numbers(std::string_view key) const {
     const SpecValue& value = required(*this, key);
     if (value.kind == SpecValue::Kind::text) return {to_number(*this, key, value)};
     if (value.kind != SpecValue::Kind::list)
-        throw Error("spec", "key \"" + std::string(key) + "\" wants a list of numbers, not " + value.print(), print());
+        throw Error("spec", "key \"" + std::string(key) + "\" wants a list of numbers, not " + value.print(),
+                    print());
     std::vector<double> out;
     for (const SpecValue& item : value.list) out.push_back(to_number(*this, key, item));
     return out;
@@ -260,7 +273,8 @@ std::vector<double> Spec::numbers(std::string_view key) const {
 const Spec& Spec::nested(std::string_view key) const {
     const SpecValue& value = required(*this, key);
     if (value.kind != SpecValue::Kind::spec)
-        throw Error("spec", "key \"" + std::string(key) + "\" wants a {nested spec}, not " + value.print(), print());
+        throw Error("spec", "key \"" + std::string(key) + "\" wants a {nested spec}, not " + value.print(),
+                    print());
     return *value.spec;
 }
 
@@ -283,7 +297,8 @@ std::optional<double> parse_number(std::string_view text) {
     if (text == "-inf") return -INFINITY;
     double value = 0;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+    if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(value))
+        return std::nullopt;
     return value;
 }
 

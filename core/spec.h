@@ -5,8 +5,9 @@
 //            | key "=" value
 //     value := bare | 'quoted' | "[" value ("," value)* "]" | "{" spec "}"
 //
-// A bare value has none of , : = [ ] { } ' " # or white space, except that ':' may stand inside it where it is not
-// ambiguous. Inside quotes, '' stands for one quote. print(parse(text)) is canonical; parse(print(spec)) == spec.
+// A bare value has none of , : = [ ] { } ' " # or white space, except that ':' may stand inside it where it
+// is not ambiguous. Inside quotes, '' stands for one quote. print(parse(text)) is canonical;
+// parse(print(spec)) == spec.
 #pragma once
 
 #include <map>
@@ -25,9 +26,9 @@ struct Spec;
 struct SpecValue {
     enum class Kind { text, list, spec };
     Kind kind = Kind::text;
-    std::string text;                   ///< kind text
-    std::vector<SpecValue> list;        ///< kind list
-    std::shared_ptr<const Spec> spec;   ///< kind spec
+    std::string text;                  ///< kind text
+    std::vector<SpecValue> list;       ///< kind list
+    std::shared_ptr<const Spec> spec;  ///< kind spec
 
     static SpecValue of_text(std::string value);
     static SpecValue of_number(double value);  ///< shortest text that reads back to the same double
@@ -39,16 +40,17 @@ struct SpecValue {
 
 struct Spec {
     std::string name;
-    std::string sub;                                         ///< sub-name; empty if there is none
-    std::vector<std::pair<std::string, SpecValue>> args;     ///< sorted by key, each key once
+    std::string sub;                                      ///< sub-name; empty if there is none
+    std::vector<std::pair<std::string, SpecValue>> args;  ///< sorted by key, each key once
 
-    /// Throws Error("spec", ...) that shows the text and the column of the fault. `where` names the option or file.
+    /// Throws Error("spec", ...) that shows the text and the column of the fault. `where` names the option or
+    /// file.
     static Spec parse(std::string_view text, const std::string& where = "spec");
     std::string print() const;
     bool operator==(const Spec& other) const;
 
-    const SpecValue* find(std::string_view key) const;   ///< null if absent
-    void set(const std::string& key, SpecValue value);   ///< replaces or inserts, keeps the order
+    const SpecValue* find(std::string_view key) const;  ///< null if absent
+    void set(const std::string& key, SpecValue value);  ///< replaces or inserts, keeps the order
 
     /// Typed access to a completed spec (spec_schema.h); a missing key or a wrong type is an Error("spec").
     double number(std::string_view key) const;

@@ -35,7 +35,8 @@ std::string did_you_mean(std::string_view text, const std::vector<std::string>& 
     return (match.empty() ? "" : "did you mean \"" + match + "\"? ") + "known: " + join(candidates);
 }
 
-SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec& spec, const std::string& where) {
+SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec& spec,
+                      const std::string& where) {
     const std::string name = "key \"" + param.key + "\" of " + spec.name;
     if (value.kind == SpecValue::Kind::text && value.text == "auto" && param.fallback == "auto") return value;
     Spec one;
@@ -55,7 +56,8 @@ SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec
             case SpecParam::Type::choice: {
                 const std::string& text = one.text(param.key);
                 if (std::find(param.choices.begin(), param.choices.end(), text) == param.choices.end())
-                    throw Error("spec", name + " cannot be \"" + text + "\"", where, did_you_mean(text, param.choices));
+                    throw Error("spec", name + " cannot be \"" + text + "\"", where,
+                                did_you_mean(text, param.choices));
                 return value;
             }
             case SpecParam::Type::numbers: {
@@ -107,7 +109,8 @@ Spec complete(const Spec& spec, const SpecEntry& entry, const std::string& where
     out.name = entry.name.substr(0, colon);
     out.sub = colon == std::string::npos ? "" : entry.name.substr(colon + 1);
     if (!spec.sub.empty() && out.sub.empty() &&
-        std::find(entry.aliases.begin(), entry.aliases.end(), spec.name + ":" + spec.sub) == entry.aliases.end())
+        std::find(entry.aliases.begin(), entry.aliases.end(), spec.name + ":" + spec.sub) ==
+            entry.aliases.end())
         throw Error("spec", entry.name + " takes no sub-name, but \"" + spec.sub + "\" was given", where,
                     "write key=value");
     std::vector<std::string> keys;

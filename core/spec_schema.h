@@ -1,5 +1,6 @@
-// What a spec may say: the parameters of one registered name, and the completion of a user's spec to the form with all
-// defaults written out, over which identities are hashed (so a changed default never re-means a stored run).
+// What a spec may say: the parameters of one registered name, and the completion of a user's spec to the form
+// with all defaults written out, over which identities are hashed (so a changed default never re-means a
+// stored run).
 #pragma once
 
 #include <string>
@@ -14,22 +15,22 @@ struct SpecParam {
     enum class Type { number, integer, flag, text, choice, numbers, spec };
     std::string key;
     Type type = Type::number;
-    std::string fallback;               ///< default in spec syntax; "auto" where the program works it out
-    std::string help;                   ///< one line, with the unit
-    std::vector<std::string> choices{}; ///< type choice only
-    bool required = false;              ///< no default: must be given
+    std::string fallback;                ///< default in spec syntax; "auto" where the program works it out
+    std::string help;                    ///< one line, with the unit
+    std::vector<std::string> choices{};  ///< type choice only
+    bool required = false;               ///< no default: must be given
 };
 
 struct SpecEntry {
-    std::string name;                   ///< "edm"; "exact:gaussian" where the sub-name selects
-    std::string summary;                ///< one line
-    std::string source;                 ///< paper and equation, or "" where there is none
+    std::string name;     ///< "edm"; "exact:gaussian" where the sub-name selects
+    std::string summary;  ///< one line
+    std::string source;   ///< paper and equation, or "" where there is none
     std::vector<SpecParam> params;
-    std::vector<std::string> aliases{}; ///< other names answered with this entry (same meaning only)
+    std::vector<std::string> aliases{};  ///< other names answered with this entry (same meaning only)
 };
 
-/// Finds the entry for spec.name (or name:sub) in the list; else Error("spec") that lists the known names and the
-/// nearest match. `what` is the plural noun shown to people ("schedules").
+/// Finds the entry for spec.name (or name:sub) in the list; else Error("spec") that lists the known names and
+/// the nearest match. `what` is the plural noun shown to people ("schedules").
 const SpecEntry& find_entry(const std::vector<SpecEntry>& entries, const Spec& spec, const std::string& what,
                             const std::string& where);
 

@@ -27,10 +27,12 @@ const ProbeSource& Learning::probes(const Spec& data) {
 }
 
 std::string Learning::learned_id(const Spec& completed, const PlannedModel& model) {
-    return short_hash(completed.print() + "|" + model.raw->spec() + "|" + probes(suite_.data).hash() + "|" + std::to_string(suite_.statistics_images) + "|" + stack_);
+    return short_hash(completed.print() + "|" + model.raw->spec() + "|" + probes(suite_.data).hash() + "|" +
+                      std::to_string(suite_.statistics_images) + "|" + stack_);
 }
 
-void Learning::measured(const std::string& id, const std::function<bool()>& find, const std::function<void()>& measure) {
+void Learning::measured(const std::string& id, const std::function<bool()>& find,
+                        const std::function<void()>& measure) {
     if (find()) return;
     // One rank measures; the others wait here and then find what it wrote.
     std::filesystem::create_directories(work_folder(run_path_));
@@ -41,15 +43,20 @@ void Learning::measured(const std::string& id, const std::function<bool()>& find
 const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedModel& model, int max_steps) {
     const std::string id = learned_id(completed, model);
     const bool dp = completed.name == "dp-elbo";
-    const auto enough = [&](const LearnedSchedule& l) { return !dp || (!l.paths.empty() && l.paths.rbegin()->first >= max_steps); };
+    const auto enough = [&](const LearnedSchedule& l) {
+        return !dp || (!l.paths.empty() && l.paths.rbegin()->first >= max_steps);
+    };
     const auto it = learned_.find(id);
     if (it != learned_.end() && enough(it->second)) return it->second;
     const NoiseProcess& process = model.raw->process();
     const ProbeSource& source = probes(suite_.data);
 
     if (dp) {  // placing costs nothing, so only its statistics are kept
-        const DenoisingStatistics& stats = statistics(model, suite_.data, dp_elbo_options(completed, source), dp_elbo_chain(completed, process), "statistics for dp-elbo");
-        return learned_[id] = dp_elbo_schedule(stats, completed, process, max_steps, suite_.path + ", key schedule");
+        const DenoisingStatistics& stats =
+            statistics(model, suite_.data, dp_elbo_options(completed, source),
+                       dp_elbo_chain(completed, process), "statistics for dp-elbo");
+        return learned_[id] =
+                   dp_elbo_schedule(stats, completed, process, max_steps, suite_.path + ", key schedule");
     }
     const std::string cache = work_folder(run_path_) + "/learned-" + id + ".json";
     measured(
@@ -79,7 +86,8 @@ const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedMod
     return learned_.at(id);
 }
 
-const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const Spec& data, const StatisticsOptions& options,
+const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const Spec& data,
+                                                const StatisticsOptions& options,
                                                 const StatisticsChain& chain, const std::string& label) {
     const ProbeSource& source = probes(data);
     DenoisingStatistics fresh = empty_statistics(*model.raw, chain, source, options);
@@ -100,10 +108,11 @@ const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const
         },
         [&] {
             Progress progress(label, wanted, "images");
-            measure_statistics(fresh, *model.raw, source, options, wanted, [&](const DenoisingStatistics& so_far) {
-                progress.update(so_far.images);
-                return true;
-            });
+            measure_statistics(fresh, *model.raw, source, options, wanted,
+                               [&](const DenoisingStatistics& so_far) {
+                                   progress.update(so_far.images);
+                                   return true;
+                               });
             const RunLock lock(cache);
             RunEdit edit(lock, {});
             edit.put(statistics_record(fresh));
@@ -124,9 +133,11 @@ LearnedRecord Learning::record(const LearnedSchedule& learned) const {
         const auto& sigma = learned.curve.sigma;
         if (cost.size() + 1 == sigma.size() && se.size() == cost.size())
             for (size_t i = 0; i < cost.size(); ++i) {
-                out.grid.push_back(std::sqrt(sigma[i] * sigma[i + 1]));  // middle of the interval in ln sigma
-                out.cost_curve.push_back(cost[i]);
-                out.cost_se.push_back(se[i]);
+                // Cost of a step h in ln sigma is delta h^2: delta does not depend on the probe grid's spacing.
+                const double step = std::log(sigma[i + 1] / sigma[i]);
+                out.grid.push_back(std::sqrt(sigma[i] * sigma[i + 1]));
+                out.cost_curve.push_back(cost[i] / (step * step));
+                out.cost_se.push_back(se[i] / (step * step));
             }
     }
     return out;

@@ -1,5 +1,6 @@
-// Learning in a sweep: each learned schedule is measured once for a model and its data, by the first rank that needs it;
-// the others wait and read what it wrote. A continued or extended run takes it from the run file.
+// Learning in a sweep: each learned schedule is measured once for a model and its data, by the first rank
+// that needs it; the others wait and read what it wrote. A continued or extended run takes it from the run
+// file.
 #pragma once
 
 #include <functional>
@@ -22,14 +23,16 @@ class Learning {
 
     /// What a completed learner spec learned on this model.
     const LearnedSchedule& learned(const Spec& completed, const PlannedModel& model, int max_steps);
-    /// Statistics of a model on the first images of a data set: from the suite's files, the run, or measured now.
-    const DenoisingStatistics& statistics(const PlannedModel& model, const Spec& data, const StatisticsOptions& options,
-                                          const StatisticsChain& chain, const std::string& label);
+    /// Statistics of a model on the first images of a data set: from the suite's files, the run, or measured
+    /// now.
+    const DenoisingStatistics& statistics(const PlannedModel& model, const Spec& data,
+                                          const StatisticsOptions& options, const StatisticsChain& chain,
+                                          const std::string& label);
 
     std::string learned_id(const Spec& completed, const PlannedModel& model);
     /// The learned part of a schedule's record.
     LearnedRecord record(const LearnedSchedule& learned) const;
-    void put_records(RunEdit& run) const;   ///< everything learned and measured so far
+    void put_records(RunEdit& run) const;  ///< everything learned and measured so far
 
   private:
     struct Source {
@@ -37,7 +40,8 @@ class Learning {
         std::unique_ptr<ProbeSource> probes;
     };
     const ProbeSource& probes(const Spec& data);
-    void measured(const std::string& id, const std::function<bool()>& find, const std::function<void()>& measure);
+    void measured(const std::string& id, const std::function<bool()>& find,
+                  const std::function<void()>& measure);
 
     const Suite& suite_;
     std::string run_path_, stack_;

@@ -7,21 +7,32 @@
 
 namespace schedbench {
 
-std::vector<int> stride_path(const std::string& stride, const DenoisingStatistics& choose, ElboVariance variance, int steps) {
+std::vector<int> stride_path(const std::string& stride, const DenoisingStatistics& choose,
+                             ElboVariance variance, int steps) {
     const int table = choose.levels();
     if (steps < 1 || steps > table)
-        throw Error("number", "the number of steps must be from 1 to " + std::to_string(table) + ", not " + std::to_string(steps), "bits/dim");
+        throw Error("number",
+                    "the number of steps must be from 1 to " + std::to_string(table) + ", not " +
+                        std::to_string(steps),
+                    "bits/dim");
     if (stride == "dp") return choose.elbo().best_paths(variance, steps).path(steps);
     std::vector<int64_t> nodes;
-    if (stride == "even") nodes = even_indices(table, steps);
-    else if (stride == "even-kt") nodes = even_kt_indices(table, steps);
-    else if (stride == "quadratic") nodes = quadratic_indices(table, steps);
-    else throw Error("spec", "\"" + stride + "\" is not a stride", "bits/dim", "known: even, even-kt, quadratic, dp");
+    if (stride == "even")
+        nodes = even_indices(table, steps);
+    else if (stride == "even-kt")
+        nodes = even_kt_indices(table, steps);
+    else if (stride == "quadratic")
+        nodes = quadratic_indices(table, steps);
+    else
+        throw Error("spec", "\"" + stride + "\" is not a stride", "bits/dim",
+                    "known: even, even-kt, quadratic, dp");
     return {nodes.begin(), nodes.end()};
 }
 
-std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test, const std::vector<std::string>& strides,
-                                           const std::vector<std::string>& variances, const std::vector<int>& steps) {
+std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
+                                           const std::vector<std::string>& strides,
+                                           const std::vector<std::string>& variances,
+                                           const std::vector<int>& steps) {
     std::vector<LikelihoodRow> rows;
     for (const std::string& variance_text : variances) {
         const ElboVariance variance = parse_variance(variance_text, "bits/dim");
@@ -46,7 +57,8 @@ std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, con
     return rows;
 }
 
-LikelihoodRecord likelihood_record(const std::string& id, const std::string& model, const std::vector<LikelihoodRow>& rows) {
+LikelihoodRecord likelihood_record(const std::string& id, const std::string& model,
+                                   const std::vector<LikelihoodRow>& rows) {
     LikelihoodRecord r;
     r.id = id;
     r.texts["model"] = model;

@@ -12,7 +12,7 @@
 namespace schedbench {
 
 struct LikelihoodRow {
-    std::string model{};   ///< id; empty outside a run
+    std::string model{};  ///< id; empty outside a run
     std::string stride, variance, decoder, first_step, clip, split;
     int steps = 0;
     Estimate bits_per_dim;
@@ -20,13 +20,17 @@ struct LikelihoodRow {
 };
 
 /// Nodes of a stride over T entries: even, even-kt, quadratic, or dp (chosen on `choose`, under `variance`).
-std::vector<int> stride_path(const std::string& stride, const DenoisingStatistics& choose, ElboVariance variance, int steps);
+std::vector<int> stride_path(const std::string& stride, const DenoisingStatistics& choose,
+                             ElboVariance variance, int steps);
 
 /// All combinations; paths are chosen on `train` and scored on both splits.
-std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test, const std::vector<std::string>& strides,
-                                           const std::vector<std::string>& variances, const std::vector<int>& steps);
+std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
+                                           const std::vector<std::string>& strides,
+                                           const std::vector<std::string>& variances,
+                                           const std::vector<int>& steps);
 
-LikelihoodRecord likelihood_record(const std::string& id, const std::string& model, const std::vector<LikelihoodRow>& rows);
+LikelihoodRecord likelihood_record(const std::string& id, const std::string& model,
+                                   const std::vector<LikelihoodRow>& rows);
 std::vector<LikelihoodRow> likelihood_rows(const LikelihoodRecord& record);
 
 }  // namespace schedbench

@@ -10,20 +10,23 @@
 
 namespace schedbench {
 
-void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const Suite& suite, const RuntimeSettings& runtime) {
+void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const Suite& suite,
+                  const RuntimeSettings& runtime) {
     cell.schedule = std::move(schedule);
     const PlannedModel& model = plan.models[cell.model];
     // The samples identity: all that determines image i, and nothing else (not n, not the extractor).
-    const nlohmann::json settings = {{"schedule", cell.schedule.hash()},
-                                     {"sampler", plan.samplers[cell.sampler]->spec().print()},
-                                     {"model", model.denoiser->spec()},
-                                     {"shape", model.denoiser->shape()},
-                                     {"noise", suite.noise == "philox" ? "philox4x32-10, Box-Muller float32, version 2" : "edm: ATen CPU generator a sample"},
-                                     {"labels", model.denoiser->classes() > 0 ? "uniform" : "none"},
-                                     {"seed", suite.seed},
-                                     {"batch", suite.batch},
-                                     {"quantise", suite.quantise},
-                                     {"stack", stack_identity(runtime)}};
+    const nlohmann::json settings = {
+        {"schedule", cell.schedule.hash()},
+        {"sampler", plan.samplers[cell.sampler]->spec().print()},
+        {"model", model.denoiser->spec()},
+        {"shape", model.denoiser->shape()},
+        {"noise", suite.noise == "philox" ? "philox4x32-10, Box-Muller float32, version 2"
+                                          : "edm: ATen CPU generator a sample"},
+        {"labels", model.denoiser->classes() > 0 ? "uniform" : "none"},
+        {"seed", suite.seed},
+        {"batch", suite.batch},
+        {"quantise", suite.quantise},
+        {"stack", stack_identity(runtime)}};
     cell.settings = settings.dump();
     cell.id = short_hash(cell.settings);
 }
@@ -38,7 +41,8 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
         model.id = short_hash(model.denoiser->spec());
         plan.models.push_back(std::move(model));
     }
-    for (const Spec& spec : suite.samplers) plan.samplers.push_back(make_sampler(spec, suite.path + ", key sampler"));
+    for (const Spec& spec : suite.samplers)
+        plan.samplers.push_back(make_sampler(spec, suite.path + ", key sampler"));
 
     const std::string where = suite.path + ", key schedule";
     for (size_t m = 0; m < plan.models.size(); ++m)
@@ -49,7 +53,8 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
             std::vector<Size> sizes;
             for (int budget : suite.budgets) {
                 int nfe = 0;
-                const int steps = steps_within_budget(*plan.samplers[s], budget, &nfe, suite.path + ", key budget");
+                const int steps =
+                    steps_within_budget(*plan.samplers[s], budget, &nfe, suite.path + ", key budget");
                 sizes.push_back({budget, steps, nfe});
             }
             for (int steps : suite.steps) sizes.push_back({0, steps, 0});
@@ -63,7 +68,9 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
                     if (cell.learned) {
                         cell.schedule_spec = complete_learner(spec, process, where);
                     } else {
-                        Schedule schedule = build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer}, where + " = " + spec.print());
+                        Schedule schedule =
+                            build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer},
+                                           where + " = " + spec.print());
                         cell.schedule_spec = Spec::parse(schedule.spec);
                         resolve_cell(cell, std::move(schedule), plan, suite, runtime);
                     }
@@ -78,8 +85,9 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
     constexpr int64_t kFeatureBytes = 4 * 64, kCellOverhead = 60'000, kInfluenceBytes = 8;
     for (const PlannedCell& cell : plan.cells) {
         plan.evaluations += suite.images * (cell.nfe > 0 ? cell.nfe : cell.steps);
-        plan.disk_bytes += suite.images * (kFeatureBytes + kInfluenceBytes + (suite.keep_images ? image_bytes : 0)) + kCellOverhead +
-                           (suite.reference.name == "none" ? 0 : kInfluenceBytes * suite.reference_images);
+        plan.disk_bytes +=
+            suite.images * (kFeatureBytes + kInfluenceBytes + (suite.keep_images ? image_bytes : 0)) +
+            kCellOverhead + (suite.reference.name == "none" ? 0 : kInfluenceBytes * suite.reference_images);
     }
     return plan;
 }

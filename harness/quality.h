@@ -12,23 +12,25 @@
 
 namespace schedbench {
 
-/// The extractor and the reference's features, made once a process, or taken from the run file where they are stored.
+/// The extractor and the reference's features, made once a process, or taken from the run file where they are
+/// stored.
 class Quality {
   public:
-    /// Null if the suite names no extractor. `run_path`: looked at for a stored reference (may not exist yet).
+    /// Null if the suite names no extractor. `run_path`: looked at for a stored reference (may not exist
+    /// yet).
     static std::unique_ptr<Quality> make(const Suite& suite, const std::string& run_path);
 
     const Extractor& extractor() const { return *extractor_; }
-    std::string extractor_id() const;                      ///< short hash of id, weights and pipeline
+    std::string extractor_id() const;  ///< short hash of id, weights and pipeline
     std::string reference_id() const { return reference_id_; }
     std::string metric_identity(const std::string& cell, int64_t n) const;
 
     /// features [n, d] of samples 0..n-1 -> metrics "<frechet name>" and "<frechet name>-debiased".
     std::map<std::string, MetricRecord> metrics(const std::string& cell, const at::Tensor& features);
-    void put_records(RunEdit& run);                        ///< extractor, reference data and reference
+    void put_records(RunEdit& run);  ///< extractor, reference data and reference
 
   private:
-    const FrechetReference& reference();                   ///< computed or read when first needed
+    const FrechetReference& reference();  ///< computed or read when first needed
 
     const Suite* suite_ = nullptr;
     std::string run_path_, reference_id_;

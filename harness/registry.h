@@ -1,5 +1,5 @@
-// The explicit list of everything a spec can name, and what makes it. A new schedule, sampler, model, extractor or data
-// set is one line in its own folder's list, which this one gathers.
+// The explicit list of everything a spec can name, and what makes it. A new schedule, sampler, model,
+// extractor or data set is one line in its own folder's list, which this one gathers.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 namespace schedbench {
 
 struct RegistryKind {
-    std::string name;                 ///< plural noun: "schedules"
+    std::string name;  ///< plural noun: "schedules"
     std::vector<SpecEntry> entries;
 };
 const std::vector<RegistryKind>& registry();

@@ -12,13 +12,15 @@ namespace schedbench {
 
 namespace {
 
-NamedArray array(std::vector<int64_t> shape, std::vector<double> values, const char* units, const char* axes) {
+NamedArray array(std::vector<int64_t> shape, std::vector<double> values, const char* units,
+                 const char* axes) {
     return {std::move(shape), std::move(values), units, axes};
 }
 
 const NamedArray& get(const StatisticsRecord& record, const std::string& name, const std::string& where) {
     const auto it = record.arrays.find(name);
-    if (it == record.arrays.end()) throw Error("store", "statistics " + record.id + " lack the array " + name, where);
+    if (it == record.arrays.end())
+        throw Error("store", "statistics " + record.id + " lack the array " + name, where);
     return it->second;
 }
 
@@ -33,13 +35,19 @@ std::string statistics_id(const DenoisingStatistics& statistics) {
 StatisticsRecord statistics_record(const DenoisingStatistics& s) {
     StatisticsRecord r;
     r.id = statistics_id(s);
-    r.texts = {{"kind", "denoising-statistics"}, {"model", s.model},   {"weights", s.weights},
-               {"data", s.data},                 {"data_hash", s.data_hash}, {"chain", s.chain_name},
-               {"clip", s.clip ? "true" : "false"}, {"decoder", decoder_name(s.decoder)}};
+    r.texts = {{"kind", "denoising-statistics"},
+               {"model", s.model},
+               {"weights", s.weights},
+               {"data", s.data},
+               {"data_hash", s.data_hash},
+               {"chain", s.chain_name},
+               {"clip", s.clip ? "true" : "false"},
+               {"decoder", decoder_name(s.decoder)}};
     r.integers = {{"seed", static_cast<int64_t>(s.seed)}, {"images", s.images}};
     const auto table = static_cast<int64_t>(s.betas.size()), n = s.images;
     r.arrays["betas"] = array({table}, s.betas, "1", "level");
-    const auto moments = [&](const std::string& name, const std::vector<RunningMean>& means, const char* units) {
+    const auto moments = [&](const std::string& name, const std::vector<RunningMean>& means,
+                             const char* units) {
         std::vector<double> mean, m2;
         for (size_t t = 1; t < means.size(); ++t) mean.push_back(means[t].mean), m2.push_back(means[t].m2);
         r.arrays[name + "_mean"] = array({table}, mean, units, "level");
@@ -49,8 +57,10 @@ StatisticsRecord statistics_record(const DenoisingStatistics& s) {
     moments("decoder", s.decoder_nats, "nat/dim");
     r.arrays["second_moment"] = array({n}, s.second_moment, "1", "image");
     if (!s.image_error.empty()) {
-        r.arrays["image_error"] = array({n, table}, {s.image_error.begin(), s.image_error.end()}, "1", "image,level");
-        r.arrays["image_decoder"] = array({n, table}, {s.image_decoder.begin(), s.image_decoder.end()}, "nat/dim", "image,level");
+        r.arrays["image_error"] =
+            array({n, table}, {s.image_error.begin(), s.image_error.end()}, "1", "image,level");
+        r.arrays["image_decoder"] =
+            array({n, table}, {s.image_decoder.begin(), s.image_decoder.end()}, "nat/dim", "image,level");
     }
     return r;
 }
@@ -58,12 +68,14 @@ StatisticsRecord statistics_record(const DenoisingStatistics& s) {
 DenoisingStatistics statistics_of(const StatisticsRecord& r, const std::string& where) {
     const auto text = [&](const std::string& name) {
         const auto it = r.texts.find(name);
-        if (it == r.texts.end()) throw Error("store", "statistics " + r.id + " lack the attribute " + name, where);
+        if (it == r.texts.end())
+            throw Error("store", "statistics " + r.id + " lack the attribute " + name, where);
         return it->second;
     };
     const auto integer = [&](const std::string& name) {
         const auto it = r.integers.find(name);
-        if (it == r.integers.end()) throw Error("store", "statistics " + r.id + " lack the attribute " + name, where);
+        if (it == r.integers.end())
+            throw Error("store", "statistics " + r.id + " lack the attribute " + name, where);
         return it->second;
     };
     DenoisingStatistics s;
@@ -87,14 +99,16 @@ DenoisingStatistics statistics_of(const StatisticsRecord& r, const std::string& 
     s.decoder_nats = moments("decoder");
     s.second_moment = get(r, "second_moment", where).values;
     if (r.arrays.contains("image_error")) {
-        const auto &error = get(r, "image_error", where).values, &decoder = get(r, "image_decoder", where).values;
+        const auto &error = get(r, "image_error", where).values,
+                   &decoder = get(r, "image_decoder", where).values;
         for (double v : error) s.image_error.push_back(static_cast<float>(v));
         for (double v : decoder) s.image_decoder.push_back(static_cast<float>(v));
     }
     return s;
 }
 
-std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string>& files, const std::string& id) {
+std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string>& files,
+                                                   const std::string& id) {
     std::optional<DenoisingStatistics> best;
     for (const std::string& path : files) {
         const RunFile file = RunFile::open(path);
@@ -106,7 +120,8 @@ std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string
 }
 
 StatisticsRecord learned_record(const std::string& id, const LearnedSchedule& learned) {
-    const std::string path = (std::filesystem::temp_directory_path() / ("schedbench-" + id + ".json")).string();
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("schedbench-" + id + ".json")).string();
     learned.write(path);
     std::ifstream in(path);
     std::ostringstream text;
@@ -114,7 +129,10 @@ StatisticsRecord learned_record(const std::string& id, const LearnedSchedule& le
     std::filesystem::remove(path);
     StatisticsRecord r;
     r.id = id;
-    r.texts = {{"kind", "learned-schedule"}, {"spec", learned.spec}, {"process", learned.process}, {"learned", text.str()}};
+    r.texts = {{"kind", "learned-schedule"},
+               {"spec", learned.spec},
+               {"process", learned.process},
+               {"learned", text.str()}};
     return r;
 }
 

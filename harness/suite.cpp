@@ -61,8 +61,9 @@ class SuiteReader {
             po::store(po::parse_config_file(in, description, false), values_);
         } catch (const po::unknown_option& e) {
             const std::string match = nearest_match(e.get_option_name(), names);
-            throw Error("spec", "\"" + e.get_option_name() + "\" is not a key of suite files", path,
-                        match.empty() ? "schedbench help sweep lists them" : "did you mean \"" + match + "\"?");
+            throw Error(
+                "spec", "\"" + e.get_option_name() + "\" is not a key of suite files", path,
+                match.empty() ? "schedbench help sweep lists them" : "did you mean \"" + match + "\"?");
         } catch (const po::error& e) {
             throw Error("spec", e.what(), path, "a suite has lines key = value");
         }
@@ -73,7 +74,9 @@ class SuiteReader {
     }
     std::string text(const std::string& key) const {
         const auto all = list(key);
-        if (all.size() > 1) throw Error("spec", "is given " + std::to_string(all.size()) + " times, but takes one value", where(key));
+        if (all.size() > 1)
+            throw Error("spec", "is given " + std::to_string(all.size()) + " times, but takes one value",
+                        where(key));
         if (!all.empty()) return all[0];
         for (const SuiteKey& k : suite_keys())
             if (k.name == key) return k.fallback;
@@ -81,11 +84,17 @@ class SuiteReader {
     }
     int64_t integer(const std::string& key, const std::string& value, int64_t minimum) const {
         const auto number = parse_number(value);
-        if (!number || *number != static_cast<double>(static_cast<int64_t>(*number)) || *number < static_cast<double>(minimum))
-            throw Error("spec", "wants a whole number of at least " + std::to_string(minimum) + ", not \"" + value + "\"", where(key));
+        if (!number || *number != static_cast<double>(static_cast<int64_t>(*number)) ||
+            *number < static_cast<double>(minimum))
+            throw Error(
+                "spec",
+                "wants a whole number of at least " + std::to_string(minimum) + ", not \"" + value + "\"",
+                where(key));
         return static_cast<int64_t>(*number);
     }
-    int64_t integer(const std::string& key, int64_t minimum) const { return integer(key, text(key), minimum); }
+    int64_t integer(const std::string& key, int64_t minimum) const {
+        return integer(key, text(key), minimum);
+    }
     std::vector<int> integers(const std::string& key) const {
         std::vector<int> out;
         for (const std::string& value : list(key)) out.push_back(static_cast<int>(integer(key, value, 1)));
@@ -150,12 +159,14 @@ Suite read_suite(const std::string& path) {
     s.batch = r.integer("batch", 1);
     s.seed = static_cast<uint64_t>(r.integer("seed", 0));
     s.noise = r.text("noise");
-    if (s.noise != "philox" && s.noise != "edm") throw Error("spec", "cannot be \"" + s.noise + "\"", r.where("noise"), "known: philox, edm");
+    if (s.noise != "philox" && s.noise != "edm")
+        throw Error("spec", "cannot be \"" + s.noise + "\"", r.where("noise"), "known: philox, edm");
     s.clip = r.flag("clip");
     s.allow_fewer = r.flag("allow-fewer");
     s.quantise = quantise_rule_name(parse_quantise_rule(r.text("quantise"), r.where("quantise")));
     const std::string time = r.text("time");
-    if (time != "nearest" && time != "fractional") throw Error("spec", "cannot be \"" + time + "\"", r.where("time"), "known: nearest, fractional");
+    if (time != "nearest" && time != "fractional")
+        throw Error("spec", "cannot be \"" + time + "\"", r.where("time"), "known: nearest, fractional");
     s.time_rule = time == "fractional" ? TimeRule::fractional : TimeRule::nearest;
     s.reference = r.spec("reference");
     s.heldout = r.spec("heldout");
@@ -170,13 +181,16 @@ Suite read_suite(const std::string& path) {
     s.statistics_images = r.integer("statistics-images", 1);
 
     if (s.models.empty()) throw Error("spec", "names no model", path, "add a line model = ...");
-    const bool cells = !s.schedules.empty() && !s.samplers.empty() && (!s.budgets.empty() || !s.steps.empty());
+    const bool cells =
+        !s.schedules.empty() && !s.samplers.empty() && (!s.budgets.empty() || !s.steps.empty());
     const bool likelihood = !s.bpd_strides.empty() && !s.bpd_variances.empty() && !s.bpd_steps.empty();
     if (!cells && !likelihood)
         throw Error("spec", "describes no work", path,
-                    "give schedule, sampler and budget (or steps) lines, or bpd-stride, bpd-variance and bpd-steps lines");
+                    "give schedule, sampler and budget (or steps) lines, or bpd-stride, bpd-variance and "
+                    "bpd-steps lines");
     if (cells && (s.extractor.name == "none") != (s.reference.name == "none"))
-        throw Error("spec", "has an extractor or a reference, but not both", path, "give both for a Frechet distance, or neither");
+        throw Error("spec", "has an extractor or a reference, but not both", path,
+                    "give both for a Frechet distance, or neither");
     return s;
 }
 
@@ -214,6 +228,8 @@ nlohmann::json Suite::settings() const {
             {"statistics-images", statistics_images}};
 }
 
-std::string Suite::id() const { return short_hash(settings().dump()); }
+std::string Suite::id() const {
+    return short_hash(settings().dump());
+}
 
 }  // namespace schedbench

@@ -1,5 +1,6 @@
-// Suite: what a sweep shall compute. A text file of `key = value` lines (Boost.Program_options configuration syntax); a
-// key that holds a list is repeated. '#' starts a comment. Every key has an effective value, which is stored.
+// Suite: what a sweep shall compute. A text file of `key = value` lines (Boost.Program_options configuration
+// syntax); a key that holds a list is repeated. '#' starts a comment. Every key has an effective value, which
+// is stored.
 #pragma once
 
 #include <cstdint>
@@ -19,26 +20,26 @@ struct SuiteKey {
 const std::vector<SuiteKey>& suite_keys();
 
 struct Suite {
-    std::string path;                      ///< of the file
-    std::string text;                      ///< as read
+    std::string path;  ///< of the file
+    std::string text;  ///< as read
     std::string name, title;
 
     std::vector<Spec> models;
-    std::vector<Spec> schedules;           ///< handcrafted and learned
+    std::vector<Spec> schedules;  ///< handcrafted and learned
     std::vector<Spec> samplers;
-    std::vector<int> budgets;              ///< network evaluations a sample
-    std::vector<int> steps;                ///< step counts, beside the budgets
-    int64_t images = 256;                  ///< samples a cell
-    int64_t batch = 64;                    ///< samples a block; part of the identity
+    std::vector<int> budgets;  ///< network evaluations a sample
+    std::vector<int> steps;    ///< step counts, beside the budgets
+    int64_t images = 256;      ///< samples a cell
+    int64_t batch = 64;        ///< samples a block; part of the identity
     uint64_t seed = 0;
-    std::string noise = "philox";          ///< noise policy: philox or edm
-    bool clip = false;                     ///< clip x0hat of every model to [-1, 1]
+    std::string noise = "philox";  ///< noise policy: philox or edm
+    bool clip = false;             ///< clip x0hat of every model to [-1, 1]
     bool allow_fewer = false;
-    std::string quantise;                  ///< rule from [-1, 1] to bytes
+    std::string quantise;  ///< rule from [-1, 1] to bytes
     TimeRule time_rule = TimeRule::nearest;
 
-    Spec data;                             ///< images that learned schedules and likelihoods look at
-    Spec reference, heldout;               ///< for the Frechet distance; heldout may be empty (name "none")
+    Spec data;                ///< images that learned schedules and likelihoods look at
+    Spec reference, heldout;  ///< for the Frechet distance; heldout may be empty (name "none")
     int64_t reference_images = 10000;
     Spec extractor;
     bool keep_images = false;
@@ -46,11 +47,11 @@ struct Suite {
     std::vector<std::string> bpd_strides;  ///< even, even-kt, quadratic, dp
     std::vector<std::string> bpd_variances;
     std::vector<int> bpd_steps;
-    std::vector<std::string> statistics;   ///< run files with statistics made before
-    int64_t statistics_images = 64;        ///< images a split if they must be measured
+    std::vector<std::string> statistics;  ///< run files with statistics made before
+    int64_t statistics_images = 64;       ///< images a split if they must be measured
 
-    nlohmann::json settings() const;       ///< effective: every key
-    std::string id() const;                ///< hash of settings()
+    nlohmann::json settings() const;  ///< effective: every key
+    std::string id() const;           ///< hash of settings()
 };
 
 /// Error("file") / Error("spec") naming file, key and value.

@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
-#include <set>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -29,7 +29,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 std::string now_utc() {
     const std::time_t now = std::time(nullptr);
@@ -60,7 +62,8 @@ class Sweep {
             try {
                 run_cell(cell);
             } catch (const Error& e) {
-                // One schedule that blows up must not take the others with it; it is reported and the exit code tells.
+                // One schedule that blows up must not take the others with it; it is reported and the exit
+                // code tells.
                 result_.failures.push_back(name_of(cell) + ": " + e.what());
             }
             done_evaluations_ += suite_.images * std::max(1, cell.nfe);
@@ -75,7 +78,8 @@ class Sweep {
 
   private:
     std::string name_of(const PlannedCell& cell) const {
-        return cell.schedule_spec.print() + ", " + plan_.samplers[cell.sampler]->spec().print() + ", " + std::to_string(cell.steps) + " steps";
+        return cell.schedule_spec.print() + ", " + plan_.samplers[cell.sampler]->spec().print() + ", " +
+               std::to_string(cell.steps) + " steps";
     }
 
     void print_plan() {
@@ -87,7 +91,8 @@ class Sweep {
         const LocatedLevel level = model.process().locate(std::min(1.0, model.process().sigma_max()));
         for (int i = 0; i < 2; ++i) {
             const auto start = Clock::now();
-            denoise_at(model, at::zeros(shape, at::kDouble), level, model.classes() ? at::zeros({suite_.batch}, at::kLong) : at::Tensor());
+            denoise_at(model, at::zeros(shape, at::kDouble), level,
+                       model.classes() ? at::zeros({suite_.batch}, at::kLong) : at::Tensor());
             per_image = seconds_since(start) / static_cast<double>(suite_.batch);
         }
         int64_t stored = 0;
@@ -97,12 +102,16 @@ class Sweep {
                 if (!cell.learned && run.cell_count(cell.id) >= suite_.images) ++stored;
         }
         std::fprintf(stderr,
-                     "plan: %zu cells of %" PRId64 " images (%zu models, %zu schedules, %zu samplers, %zu budgets), %" PRId64
+                     "plan: %zu cells of %" PRId64
+                     " images (%zu models, %zu schedules, %zu samplers, %zu budgets), %" PRId64
                      " network evaluations, about %s at %.0f a second; run file about %.1f MB%s\n",
-                     plan_.cells.size(), suite_.images, plan_.models.size(), suite_.schedules.size(), suite_.samplers.size(),
-                     suite_.budgets.size() + suite_.steps.size(), plan_.evaluations,
-                     format_duration(static_cast<double>(plan_.evaluations) * per_image / static_cast<double>(options_.rank.world_size)).c_str(), 1 / per_image,
-                     static_cast<double>(plan_.disk_bytes) * 1e-6, stored ? (", " + std::to_string(stored) + " cells are there already").c_str() : "");
+                     plan_.cells.size(), suite_.images, plan_.models.size(), suite_.schedules.size(),
+                     suite_.samplers.size(), suite_.budgets.size() + suite_.steps.size(), plan_.evaluations,
+                     format_duration(static_cast<double>(plan_.evaluations) * per_image /
+                                     static_cast<double>(options_.rank.world_size))
+                         .c_str(),
+                     1 / per_image, static_cast<double>(plan_.disk_bytes) * 1e-6,
+                     stored ? (", " + std::to_string(stored) + " cells are there already").c_str() : "");
     }
 
     RunHeader header() const {
@@ -121,7 +130,9 @@ class Sweep {
     }
 
     void store_suite() {
-        if (std::filesystem::exists(options_.output) && RunFile::open(options_.output).has("suites", suite_.id())) return;
+        if (std::filesystem::exists(options_.output) &&
+            RunFile::open(options_.output).has("suites", suite_.id()))
+            return;
         edit_run([&](RunEdit& run) {
             run.put(SuiteRecord{suite_.id(), suite_.text, suite_.settings().dump()});
             put_common(run);
@@ -135,7 +146,8 @@ class Sweep {
         provenance_record.values["suite"] = suite_.id();
         run.put(provenance_record);
         for (const PlannedModel& model : plan_.models)
-            run.put(ModelRecord{model.id, model.denoiser->spec(), model.denoiser->weights_hash(), model.denoiser->process().spec().print(), model.denoiser->shape(),
+            run.put(ModelRecord{model.id, model.denoiser->spec(), model.denoiser->weights_hash(),
+                                model.denoiser->process().spec().print(), model.denoiser->shape(),
                                 nlohmann::json{{"suite_spec", model.spec.print()}}.dump()});
     }
 
@@ -150,8 +162,9 @@ class Sweep {
         const int64_t have = stored ? stored->count() : 0;
         const bool reusable = have > 0 && (!quality_ || stored->extractor == quality_->extractor_id());
         if (have > 0 && !reusable)
-            throw Error("run", "has " + std::to_string(have) + " samples with the features of another extractor", "cell " + cell.id,
-                        "more samples need the same extractor; use another --output");
+            throw Error("run",
+                        "has " + std::to_string(have) + " samples with the features of another extractor",
+                        "cell " + cell.id, "more samples need the same extractor; use another --output");
         if (!options_.merge_only && sample_blocks(cell, have)) ++result_.computed;
         fold(cell);
     }
@@ -161,8 +174,11 @@ class Sweep {
         int max_steps = 1;
         for (const PlannedCell& other : plan_.cells) max_steps = std::max(max_steps, other.steps);
         const LearnedSchedule& learned = learning_.learned(cell.schedule_spec, model, max_steps);
-        resolve_cell(cell, place(learned, cell.schedule_spec, model.raw->process(), {cell.steps, suite_.time_rule, suite_.allow_fewer}, suite_.path + ", key schedule"),
-                     plan_, suite_, runtime_);
+        resolve_cell(
+            cell,
+            place(learned, cell.schedule_spec, model.raw->process(),
+                  {cell.steps, suite_.time_rule, suite_.allow_fewer}, suite_.path + ", key schedule"),
+            plan_, suite_, runtime_);
     }
 
     std::optional<CellRecord> stored_cell(const std::string& id) const {
@@ -172,14 +188,16 @@ class Sweep {
         return run.cell(id);
     }
 
-    /// Samples the blocks of this rank that are neither in the run nor in its work file. false: there were none.
+    /// Samples the blocks of this rank that are neither in the run nor in its work file. false: there were
+    /// none.
     bool sample_blocks(PlannedCell& cell, int64_t have) {
         const PlannedModel& model = plan_.models[cell.model];
         std::vector<std::pair<int64_t, int64_t>> blocks;  // [first, end) of the ids to keep
         int64_t capacity = 0;
         for (int64_t b = have / suite_.batch; b * suite_.batch < suite_.images; ++b) {
             if (b % options_.rank.world_size != options_.rank.rank) continue;
-            blocks.emplace_back(std::max(have, b * suite_.batch), std::min(suite_.images, (b + 1) * suite_.batch));
+            blocks.emplace_back(std::max(have, b * suite_.batch),
+                                std::min(suite_.images, (b + 1) * suite_.batch));
             capacity += blocks.back().second - blocks.back().first;
         }
         if (blocks.empty()) return false;
@@ -190,11 +208,14 @@ class Sweep {
         layout.capacity = capacity;
         layout.block_rows = suite_.batch;
         if (suite_.keep_images || !quality_) layout.image_shape = model.denoiser->shape();
-        if (quality_) layout.feature_dim = quality_->extractor().dim(), layout.extractor = quality_->extractor_id();
+        if (quality_)
+            layout.feature_dim = quality_->extractor().dim(), layout.extractor = quality_->extractor_id();
         layout.labels = model.denoiser->classes() > 0;
-        if (layout.image_shape.size() == 1) layout.image_shape = {1, 1, layout.image_shape[0]};  // vectors of exact targets
+        if (layout.image_shape.size() == 1)
+            layout.image_shape = {1, 1, layout.image_shape[0]};  // vectors of exact targets
         std::filesystem::create_directories(work_folder(options_.output));
-        WorkFile work = WorkFile::open_or_create(WorkFile::path_of(options_.output, cell.id, options_.rank.rank), layout);
+        WorkFile work =
+            WorkFile::open_or_create(WorkFile::path_of(options_.output, cell.id, options_.rank.rank), layout);
         const std::set<int64_t> done(work.ids().begin(), work.ids().end());
         // A work file left from a smaller n may lack the tail of a block: keep only the ids that are missing.
         for (const auto& [first, end] : blocks) {
@@ -209,22 +230,29 @@ class Sweep {
     }
 
     std::string short_name(const PlannedCell& cell) const {
-        return cell.schedule_spec.name + "/" + plan_.samplers[cell.sampler]->spec().name + "/" + std::to_string(cell.steps);
+        return cell.schedule_spec.name + "/" + plan_.samplers[cell.sampler]->spec().name + "/" +
+               std::to_string(cell.steps);
     }
 
-    /// Always a full block of consecutive ids, whatever is kept of it: so bits do not depend on n or on what was done.
-    void sample_block(PlannedCell& cell, const PlannedModel& model, const std::vector<int64_t>& keep, const WorkLayout& layout, WorkFile& work) {
+    /// Always a full block of consecutive ids, whatever is kept of it: so bits do not depend on n or on what
+    /// was done.
+    void sample_block(PlannedCell& cell, const PlannedModel& model, const std::vector<int64_t>& keep,
+                      const WorkLayout& layout, WorkFile& work) {
         const auto start = Clock::now();
         const int64_t first = keep[0] / suite_.batch * suite_.batch;
         std::vector<int64_t> ids(static_cast<size_t>(suite_.batch));
         for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
         const CountingDenoiser counted(model.denoiser);
-        const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(), model.denoiser->classes(), "key noise");
+        const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(),
+                                            model.denoiser->classes(), "key noise");
         const at::Tensor labels = noise->labels(model.denoiser->classes());
         const at::Tensor x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, labels);
         if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());
         if (counted.calls() != cell.nfe)
-            throw Error("run", "used " + std::to_string(counted.calls()) + " network evaluations where " + std::to_string(cell.nfe) + " were planned", "cell " + cell.id);
+            throw Error("run",
+                        "used " + std::to_string(counted.calls()) + " network evaluations where " +
+                            std::to_string(cell.nfe) + " were planned",
+                        "cell " + cell.id);
         at::Tensor pixels = quantise(x, parse_quantise_rule(suite_.quantise));
         if (pixels.dim() == 2) pixels = pixels.reshape({pixels.size(0), 1, 1, pixels.size(1)});
         at::Tensor features = quality_ ? quality_->extractor().features(pixels) : at::Tensor();
@@ -235,7 +263,8 @@ class Sweep {
         pixels = pixels.index_select(0, index).contiguous();
         SampleBlock block;
         block.ids = keep;
-        if (!layout.image_shape.empty()) block.images = {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())};
+        if (!layout.image_shape.empty())
+            block.images = {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())};
         if (features.defined()) {
             features = features.index_select(0, index).contiguous();
             block.features = {features.const_data_ptr<float>(), static_cast<size_t>(features.numel())};
@@ -254,7 +283,9 @@ class Sweep {
 
     // The first images are kept beside the work files until the cell is folded (by whichever rank).
     static constexpr int64_t kPreviewImages = 16, kPreviewColumns = 8;
-    std::string preview_path(const std::string& cell) const { return work_folder(options_.output) + "/preview-" + cell + ".h5"; }
+    std::string preview_path(const std::string& cell) const {
+        return work_folder(options_.output) + "/preview-" + cell + ".h5";
+    }
     std::vector<std::string> part_folders() const {
         std::vector<std::string> folders = options_.parts;
         folders.insert(folders.begin(), work_folder(options_.output));
@@ -264,7 +295,8 @@ class Sweep {
     void save_preview(const std::string& cell, const at::Tensor& pixels) {
         const at::Tensor head = pixels.narrow(0, 0, std::min(kPreviewImages, pixels.size(0))).contiguous();
         Hdf5File file = Hdf5File::create(preview_path(cell) + ".part", true);
-        file.write<uint8_t>("/images", head.sizes().vec(), {head.const_data_ptr<uint8_t>(), static_cast<size_t>(head.numel())});
+        file.write<uint8_t>("/images", head.sizes().vec(),
+                            {head.const_data_ptr<uint8_t>(), static_cast<size_t>(head.numel())});
         file.close();
         std::filesystem::rename(preview_path(cell) + ".part", preview_path(cell));
     }
@@ -282,17 +314,21 @@ class Sweep {
         if (pixels.empty() && !cell.images.empty()) {
             shape = cell.image_shape;
             shape.insert(shape.begin(), std::min(kPreviewImages, cell.count()));
-            pixels.assign(cell.images.begin(), cell.images.begin() + shape[0] * shape[1] * shape[2] * shape[3]);
+            pixels.assign(cell.images.begin(),
+                          cell.images.begin() + shape[0] * shape[1] * shape[2] * shape[3]);
         }
         if (pixels.empty()) {  // a cell that grows keeps the preview it has
-            if (const auto stored = stored_cell(cell.id)) cell.preview = stored->preview, cell.preview_shape = stored->preview_shape;
+            if (const auto stored = stored_cell(cell.id))
+                cell.preview = stored->preview, cell.preview_shape = stored->preview_shape;
             return;
         }
         // [n, C, H, W] -> one grid [rows H, columns W, C].
         const int64_t n = shape[0], rows = (n + kPreviewColumns - 1) / kPreviewColumns;
         at::Tensor grid = at::zeros({rows * kPreviewColumns, shape[1], shape[2], shape[3]}, at::kByte);
         grid.narrow(0, 0, n).copy_(pixel_tensor(pixels, shape));
-        grid = grid.reshape({rows, kPreviewColumns, shape[1], shape[2], shape[3]}).permute({0, 3, 1, 4, 2}).contiguous();
+        grid = grid.reshape({rows, kPreviewColumns, shape[1], shape[2], shape[3]})
+                   .permute({0, 3, 1, 4, 2})
+                   .contiguous();
         cell.preview_shape = {rows * shape[2], kPreviewColumns * shape[3], shape[1]};
         cell.preview.assign(grid.const_data_ptr<uint8_t>(), grid.const_data_ptr<uint8_t>() + grid.numel());
     }
@@ -318,12 +354,15 @@ class Sweep {
             [&](CellRecord& record) {
                 attach_preview(record);
                 if (quality_) record.metrics = quality_->metrics(record.id, features_of(record));
-                if (cell.nfe == 0 && !record.timing.network_calls.empty()) record.nfe = record.timing.network_calls[0];
+                if (cell.nfe == 0 && !record.timing.network_calls.empty())
+                    record.nfe = record.timing.network_calls[0];
             },
             [&](RunEdit& run) {
                 put_common(run);
                 ScheduleRecord schedule{cell.schedule, {}};
-                if (cell.learned) schedule.learned = learning_.record(learning_.learned(cell.schedule_spec, plan_.models[cell.model], cell.steps));
+                if (cell.learned)
+                    schedule.learned = learning_.record(
+                        learning_.learned(cell.schedule_spec, plan_.models[cell.model], cell.steps));
                 run.put(schedule);
                 learning_.put_records(run);
                 if (quality_) quality_->put_records(run);
@@ -336,7 +375,8 @@ class Sweep {
         return at::tensor(record.features, at::kFloat).reshape({record.count(), record.feature_dim});
     }
 
-    /// Metrics of a finished cell that are not stored yet (another reference or extractor): from its features.
+    /// Metrics of a finished cell that are not stored yet (another reference or extractor): from its
+    /// features.
     void add_metrics(const std::string& id, const CellRecord& summary) {
         const std::string identity = quality_->metric_identity(id, summary.count());
         for (const auto& [name, metric] : summary.metrics)
@@ -348,9 +388,11 @@ class Sweep {
         } else if (!cell.images.empty()) {
             std::vector<int64_t> shape = cell.image_shape;
             shape.insert(shape.begin(), cell.count());
-            features = extract_features(quality_->extractor(), pixel_tensor(cell.images, shape), suite_.batch);
+            features =
+                extract_features(quality_->extractor(), pixel_tensor(cell.images, shape), suite_.batch);
         } else {
-            throw Error("run", "keeps neither images nor features of this extractor", "cell " + id, "use another --output, or keep-images = true from the start");
+            throw Error("run", "keeps neither images nor features of this extractor", "cell " + id,
+                        "use another --output, or keep-images = true from the start");
         }
         const auto metrics = quality_->metrics(id, features);
         edit_run([&](RunEdit& run) {
@@ -366,7 +408,11 @@ class Sweep {
         CellRecord cell;
         cell.settings = settings.dump();
         cell.id = short_hash(cell.settings);
-        const DataRecord data_record{short_hash(data.hash), data.spec, data.hash, {data.count, data.channels, data.height, data.width}, data.classes};
+        const DataRecord data_record{short_hash(data.hash),
+                                     data.spec,
+                                     data.hash,
+                                     {data.count, data.channels, data.height, data.width},
+                                     data.classes};
         const int64_t n = std::min(suite_.images, data.count);
         if (const auto stored = stored_cell(cell.id); stored && stored->count() >= n) {
             add_metrics(cell.id, *stored);
@@ -380,7 +426,8 @@ class Sweep {
         cell.data = data_record.id;
         cell.extractor = quality_->extractor_id();
         cell.feature_dim = features.size(1);
-        cell.features.assign(features.const_data_ptr<float>(), features.const_data_ptr<float>() + features.numel());
+        cell.features.assign(features.const_data_ptr<float>(),
+                             features.const_data_ptr<float>() + features.numel());
         for (int64_t i = 0; i < n; ++i) cell.sample_ids.push_back(i);
         cell.labels = data.labels;
         cell.image_shape = {data.channels, data.height, data.width};
@@ -400,17 +447,22 @@ class Sweep {
         if (options_.rank.rank != 0) return;
         for (const PlannedModel& model : plan_.models) {
             if (!model.raw->process().discrete()) {
-                result_.failures.push_back("bits/dim of " + model.spec.print() + ": its process is continuous; bits/dim of strides needs a table");
+                result_.failures.push_back("bits/dim of " + model.spec.print() +
+                                           ": its process is continuous; bits/dim of strides needs a table");
                 continue;
             }
             const StatisticsChain chain = statistics_chain(model.raw->process());
             StatisticsOptions options;
-            const DenoisingStatistics& train = learning_.statistics(model, suite_.data, options, chain, "denoising statistics, train split");
+            const DenoisingStatistics& train =
+                learning_.statistics(model, suite_.data, options, chain, "denoising statistics, train split");
             const Spec test_spec = suite_.heldout.name == "none" ? suite_.data : suite_.heldout;
-            const DenoisingStatistics& test = learning_.statistics(model, test_spec, options, chain, "denoising statistics, test split");
-            const auto rows = likelihood_rows(train, test, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps);
-            const nlohmann::json asked = {model.id,     train.identity(),   train.images,         test.identity(),
-                                          test.images, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps};
+            const DenoisingStatistics& test =
+                learning_.statistics(model, test_spec, options, chain, "denoising statistics, test split");
+            const auto rows =
+                likelihood_rows(train, test, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps);
+            const nlohmann::json asked = {
+                model.id,    train.identity(),   train.images,         test.identity(),
+                test.images, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps};
             const std::string id = short_hash(asked.dump());
             if (RunFile::open(options_.output).has("likelihood", id)) continue;
             edit_run([&](RunEdit& run) {
@@ -422,7 +474,8 @@ class Sweep {
 
     void finish() {
         if (result_.waiting > 0 || !result_.failures.empty()) return;
-        if (RunFile::open(options_.output).header().status != "complete") edit_run([](RunEdit& run) { run.set_status("complete"); });
+        if (RunFile::open(options_.output).header().status != "complete")
+            edit_run([](RunEdit& run) { run.set_status("complete"); });
         std::error_code ignored;
         std::filesystem::remove_all(work_folder(options_.output), ignored);
     }
@@ -440,6 +493,8 @@ class Sweep {
 
 }  // namespace
 
-SweepResult run_sweep(const Suite& suite, const SweepOptions& options, const RuntimeSettings& runtime) { return Sweep(suite, options, runtime).run(); }
+SweepResult run_sweep(const Suite& suite, const SweepOptions& options, const RuntimeSettings& runtime) {
+    return Sweep(suite, options, runtime).run();
+}
 
 }  // namespace schedbench

@@ -14,20 +14,19 @@ namespace {
 
 constexpr double kZ95 = 1.959964;
 
-std::string held_out_spec(const RunFile& run, const CellRecord& cell) {
-    return "held-out " + (run.has("data", cell.data) ? short_spec(run.data(cell.data).spec) : cell.data);
-}
-
 std::string first_metric(const RunFile& run) {
     for (const std::string& id : run.ids("cells"))
         for (const auto& [name, metric] : run.cell(id).metrics)
             if (!name.ends_with("-debiased")) return name;
-    throw Error("run", "has no cell with a metric yet", run.path(), "wait until the first cell is finished, or name a reference and an extractor in the suite");
+    throw Error("run", "has no cell with a metric yet", run.path(),
+                "wait until the first cell is finished, or name a reference and an extractor in the suite");
 }
 
 /// A suite that grew has several records; of equal rows the one over more images counts.
 void add_likelihood(std::vector<LikelihoodRow>& rows, LikelihoodRow row) {
-    const auto key = [](const LikelihoodRow& r) { return std::tie(r.model, r.stride, r.variance, r.decoder, r.first_step, r.clip, r.split, r.steps); };
+    const auto key = [](const LikelihoodRow& r) {
+        return std::tie(r.model, r.stride, r.variance, r.decoder, r.first_step, r.clip, r.split, r.steps);
+    };
     for (LikelihoodRow& other : rows) {
         if (key(other) != key(row)) continue;
         if (row.bits_per_dim.n > other.bits_per_dim.n) other = std::move(row);
@@ -37,7 +36,8 @@ void add_likelihood(std::vector<LikelihoodRow>& rows, LikelihoodRow row) {
 }
 
 /// Marks the best of a group and its ties; fills in paired differences.
-void compare_group(std::vector<TableRow*>& group, const std::map<std::string, CellRecord>& cells, const std::string& influence_metric) {
+void compare_group(std::vector<TableRow*>& group, const std::map<std::string, CellRecord>& cells,
+                   const std::string& influence_metric) {
     if (group.size() < 2) return;
     std::vector<double> values;
     for (const TableRow* row : group) values.push_back(row->metric.value);
@@ -47,10 +47,13 @@ void compare_group(std::vector<TableRow*>& group, const std::map<std::string, Ce
     };
     const auto pair = [&](size_t i, size_t j) -> PairedDifference {
         const PairedSide a = side(i), b = side(j);
-        if (a.influence.size() != b.influence.size() || a.influence.empty() || a.influence_ref.size() != b.influence_ref.size()) return {};
+        if (a.influence.size() != b.influence.size() || a.influence.empty() ||
+            a.influence_ref.size() != b.influence_ref.size())
+            return {};
         return paired_difference(a, b, "difference");
     };
-    const BestAndTies result = holm_ties(values, [&](size_t i, size_t j) { return pair(i, j).difference.se; });
+    const BestAndTies result =
+        holm_ties(values, [&](size_t i, size_t j) { return pair(i, j).difference.se; });
     for (size_t i = 0; i < group.size(); ++i) {
         TableRow& row = *group[i];
         row.best = i == result.best;
@@ -64,11 +67,14 @@ void compare_group(std::vector<TableRow*>& group, const std::map<std::string, Ce
     }
 }
 
-std::string group_key(const TableRow& row) { return row.model + "|" + row.sampler + "|" + std::to_string(row.nfe) + "|" + std::to_string(row.steps); }
+std::string group_key(const TableRow& row) {
+    return row.model + "|" + row.sampler + "|" + std::to_string(row.nfe) + "|" + std::to_string(row.steps);
+}
 
 /// Display width of UTF-8 text: bytes that do not continue a character.
 size_t width_of(const std::string& text) {
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    return static_cast<size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string pad(const std::string& text, size_t width, bool left) {
@@ -79,7 +85,9 @@ std::string pad(const std::string& text, size_t width, bool left) {
 
 std::string escape_latex(const std::string& text) {
     std::string out;
-    for (char c : text) out += std::string("&%$#_{}").find(c) != std::string::npos ? std::string("\\") + c : std::string(1, c);
+    for (char c : text)
+        out +=
+            std::string("&%$#_{}").find(c) != std::string::npos ? std::string("\\") + c : std::string(1, c);
     return out;
 }
 
@@ -90,7 +98,8 @@ std::string print_block(const std::vector<std::vector<std::string>>& rows, Table
     std::vector<size_t> widths(rows[0].size());
     for (const auto& row : rows)
         for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
-    if (format == TableFormat::latex) out += "\\begin{tabular}{l" + std::string(rows[0].size() - 1, 'r') + "}\n\\hline\n";
+    if (format == TableFormat::latex)
+        out += "\\begin{tabular}{l" + std::string(rows[0].size() - 1, 'r') + "}\n\\hline\n";
     for (size_t r = 0; r < rows.size(); ++r) {
         for (size_t c = 0; c < rows[r].size(); ++c) {
             if (format == TableFormat::latex)
@@ -104,7 +113,9 @@ std::string print_block(const std::vector<std::vector<std::string>>& rows, Table
         if (r > 0) continue;
         if (format == TableFormat::latex) out += "\\hline\n";
         if (format == TableFormat::markdown) {
-            for (size_t c = 0; c < widths.size(); ++c) out += c ? std::string(widths[c] + 1, '-') + ":|" : "|" + std::string(widths[c] + 2, '-') + "|";
+            for (size_t c = 0; c < widths.size(); ++c)
+                out +=
+                    c ? std::string(widths[c] + 1, '-') + ":|" : "|" + std::string(widths[c] + 2, '-') + "|";
             out += "\n";
         }
     }
@@ -119,16 +130,36 @@ std::string csv_field(const std::string& text) {
     return out + "\"";
 }
 
-std::string number_field(double value) { return std::isnan(value) ? "" : format_number(value); }
+std::string number_field(double value) {
+    return std::isnan(value) ? "" : format_number(value);
+}
 
 std::string print_csv(const Table& table) {
-    std::string out = "schedule,learned,sampler,model,budget,steps,nfe,n,metric,value,se,best,tied,delta,delta_se,correlation,p_value,estimand,warning,cell\n";
+    std::string out =
+        "schedule,learned,sampler,model,budget,steps,nfe,n,metric,value,se,best,tied,delta,delta_se,"
+        "correlation,p_value,estimand,warning,cell\n";
     for (const auto* rows : {&table.rows, &table.floor})
         for (const TableRow& row : *rows) {
-            std::vector<std::string> fields = {row.schedule, row.learned ? "1" : "0", row.sampler, row.model, std::to_string(row.budget), std::to_string(row.steps),
-                                               std::to_string(row.nfe), std::to_string(row.n), table.metric, number_field(row.metric.value), number_field(row.metric.se),
-                                               row.best ? "1" : "0", row.tied ? "1" : "0", number_field(row.delta), number_field(row.delta_se), number_field(row.correlation),
-                                               number_field(row.p_value), row.metric.estimand, row.metric.warning, row.cell};
+            std::vector<std::string> fields = {row.schedule,
+                                               row.learned ? "1" : "0",
+                                               row.sampler,
+                                               row.model,
+                                               std::to_string(row.budget),
+                                               std::to_string(row.steps),
+                                               std::to_string(row.nfe),
+                                               std::to_string(row.n),
+                                               table.metric,
+                                               number_field(row.metric.value),
+                                               number_field(row.metric.se),
+                                               row.best ? "1" : "0",
+                                               row.tied ? "1" : "0",
+                                               number_field(row.delta),
+                                               number_field(row.delta_se),
+                                               number_field(row.correlation),
+                                               number_field(row.p_value),
+                                               row.metric.estimand,
+                                               row.metric.warning,
+                                               row.cell};
             for (size_t i = 0; i < fields.size(); ++i) out += (i ? "," : "") + csv_field(fields[i]);
             out += "\n";
         }
@@ -181,20 +212,26 @@ Table make_table(const RunFile& run, const std::string& metric) {
     Table table;
     for (const std::string& id : run.ids("suites")) {
         const auto settings = nlohmann::json::parse(run.suite(id).settings, nullptr, false);
-        if (settings.is_object()) table.title = settings.value("title", "").empty() ? settings.value("name", "") : settings.value("title", "");
+        if (settings.is_object())
+            table.title = settings.value("title", "").empty() ? settings.value("name", "")
+                                                              : settings.value("title", "");
     }
     for (const std::string& id : run.ids("likelihood")) {
-        for (LikelihoodRow& row : likelihood_rows(run.likelihood(id))) add_likelihood(table.likelihood, std::move(row));
+        for (LikelihoodRow& row : likelihood_rows(run.likelihood(id)))
+            add_likelihood(table.likelihood, std::move(row));
     }
     if (run.ids("cells").empty() && !table.likelihood.empty()) return table;
     table.metric = metric.empty() ? first_metric(run) : metric;
     const std::string suffix = "-debiased";
-    const std::string influence_metric = table.metric.ends_with(suffix) ? table.metric.substr(0, table.metric.size() - suffix.size()) : table.metric;
+    const std::string influence_metric = table.metric.ends_with(suffix)
+                                             ? table.metric.substr(0, table.metric.size() - suffix.size())
+                                             : table.metric;
     std::map<std::string, CellRecord> cells;
     for (const std::string& id : run.ids("cells")) {
         CellRecord cell = run.cell(id, CellParts::metrics);
         for (const auto& [name, value] : cell.metrics)
-            if (std::find(table.metrics.begin(), table.metrics.end(), name) == table.metrics.end()) table.metrics.push_back(name);
+            if (std::find(table.metrics.begin(), table.metrics.end(), name) == table.metrics.end())
+                table.metrics.push_back(name);
         const auto found = cell.metrics.find(table.metric);
         if (found == cell.metrics.end()) continue;
         TableRow row;
@@ -207,7 +244,7 @@ Table make_table(const RunFile& run, const std::string& metric) {
         row.n = cell.count();
         row.metric = found->second.estimate;
         if (cell.sampler == "held-out") {
-            row.schedule = held_out_spec(run, cell);
+            row.schedule = "real images, held out";
             table.floor.push_back(row);
         } else {
             const ScheduleRecord schedule = run.schedule(cell.schedule);
@@ -224,7 +261,8 @@ Table make_table(const RunFile& run, const std::string& metric) {
         throw Error("run", "has no metric \"" + table.metric + "\"", run.path(), "it has: " + known);
     }
     std::stable_sort(table.rows.begin(), table.rows.end(), [](const TableRow& a, const TableRow& b) {
-        return std::tie(a.model, a.sampler, a.nfe, a.learned, a.schedule) < std::tie(b.model, b.sampler, b.nfe, b.learned, b.schedule);
+        return std::tie(a.model, a.sampler, a.nfe, a.learned, a.schedule) <
+               std::tie(b.model, b.sampler, b.nfe, b.learned, b.schedule);
     });
     std::map<std::string, std::vector<TableRow*>> groups;
     for (TableRow& row : table.rows) groups[group_key(row)].push_back(&row);
@@ -241,27 +279,36 @@ std::string print_table(const Table& table, TableFormat format) {
     const bool markdown = format == TableFormat::markdown;
     if (!table.rows.empty()) {
         const Estimate& first = table.rows[0].metric;
-        out += (markdown ? "**" : "") + (table.title.empty() ? "" : table.title + ": ") + table.metric + (markdown ? "**" : "") + " (" + first.estimand + "; ± standard error: " +
-               first.method + "; smaller is better)\n";
+        const char* bold = markdown ? "**" : "";
+        out += bold + (table.title.empty() ? "" : table.title + ": ") + table.metric + bold +
+               ", smaller is better\n";
+        out += "(" + first.estimand + " ± standard error: " + first.method + ")\n";
     }
     const auto models = distinct<std::string>(table.rows, [](const TableRow& r) { return r.model; });
     std::string warning;
     for (const std::string& model : models)
-        for (const std::string& sampler : distinct<std::string>(table.rows, [](const TableRow& r) { return r.sampler; })) {
+        for (const std::string& sampler :
+             distinct<std::string>(table.rows, [](const TableRow& r) { return r.sampler; })) {
             std::vector<TableRow> block;
             for (const TableRow& row : table.rows)
                 if (row.model == model && row.sampler == sampler) block.push_back(row);
             if (block.empty()) continue;
-            const auto sizes = distinct<std::pair<int64_t, int64_t>>(block, [](const TableRow& r) { return std::pair(r.nfe, r.steps); });
-            std::vector<std::vector<std::string>> rows = {{short_spec(sampler) + (models.size() > 1 ? ", model " + model.substr(0, 6) : "")}};
-            for (const auto& [nfe, steps] : sizes) rows[0].push_back("NFE " + std::to_string(nfe) + " (N=" + std::to_string(steps) + ")");
-            for (const std::string& schedule : distinct<std::string>(block, [](const TableRow& r) { return r.schedule; })) {
+            const auto sizes = distinct<std::pair<int64_t, int64_t>>(
+                block, [](const TableRow& r) { return std::pair(r.nfe, r.steps); });
+            std::vector<std::vector<std::string>> rows = {
+                {short_spec(sampler) + (models.size() > 1 ? ", model " + model.substr(0, 6) : "")}};
+            for (const auto& [nfe, steps] : sizes)
+                rows[0].push_back("NFE " + std::to_string(nfe) + " (N=" + std::to_string(steps) + ")");
+            for (const std::string& schedule :
+                 distinct<std::string>(block, [](const TableRow& r) { return r.schedule; })) {
                 std::vector<std::string> line = {short_spec(schedule)};
                 for (const auto& [nfe, steps] : sizes) {
                     std::string text = "-";
                     for (const TableRow& row : block)
                         if (row.schedule == schedule && row.nfe == nfe && row.steps == steps) {
-                            text = format_estimate(row.metric.value, row.metric.se) + (row.best ? " *" : row.tied ? " =" : "  ");
+                            text = format_estimate(row.metric.value, row.metric.se) + (row.best   ? " *"
+                                                                                       : row.tied ? " ="
+                                                                                                  : "  ");
                             if (row.learned && !line[0].ends_with(" (learned)")) line[0] += " (learned)";
                             if (!row.metric.warning.empty()) warning = row.metric.warning;
                         }
@@ -270,28 +317,38 @@ std::string print_table(const Table& table, TableFormat format) {
                 rows.push_back(line);
             }
             for (const TableRow& row : table.floor) {
-                std::vector<std::string> line = {row.schedule, format_estimate(row.metric.value, row.metric.se) + "  "};
+                std::vector<std::string> line = {row.schedule,
+                                                 format_estimate(row.metric.value, row.metric.se) + "  "};
                 line.resize(rows[0].size(), "");
                 rows.push_back(line);
             }
             out += "\n" + print_block(rows, format);
         }
     if (models.empty() && !table.floor.empty())
-        for (const TableRow& row : table.floor) out += row.schedule + "  " + format_estimate(row.metric.value, row.metric.se) + "\n";
+        for (const TableRow& row : table.floor)
+            out += row.schedule + "  " + format_estimate(row.metric.value, row.metric.se) + "\n";
     if (!table.rows.empty()) {
         double low = INFINITY, high = -INFINITY;
         for (const TableRow& row : table.rows)
-            if (!std::isnan(row.correlation)) low = std::min(low, row.correlation), high = std::max(high, row.correlation);
+            if (!std::isnan(row.correlation))
+                low = std::min(low, row.correlation), high = std::max(high, row.correlation);
         char text[400];
-        out += "\n* best of its column; = unresolved: the paired difference from the best is not resolved at 5 % (Holm, " + std::to_string(table.comparisons) +
-               " cells compared within columns)\n";
+        out +=
+            "\n* best of its column   = unresolved: cannot be told from the best at 5 % (paired, Holm "
+            "over\n" +
+            std::string("  all pairs of a column; ") + std::to_string(table.comparisons) +
+            " cells compared)\n";
         if (low <= high) {
-            std::snprintf(text, sizeof text, "%lld images a cell, shared latents: correlation of errors with the best %.2f to %.2f\n", static_cast<long long>(table.rows[0].n), low, high);
+            std::snprintf(
+                text, sizeof text,
+                "%lld images a cell with shared latents; errors correlate with the best's by %.2f to %.2f\n",
+                static_cast<long long>(table.rows[0].n), low, high);
             out += text;
         }
         if (!warning.empty()) out += "warning: " + warning + "\n";
     }
-    if (!table.likelihood.empty()) out += (out.empty() ? "" : "\n") + print_likelihood(table.likelihood, format);
+    if (!table.likelihood.empty())
+        out += (out.empty() ? "" : "\n") + print_likelihood(table.likelihood, format);
     return out;
 }
 
@@ -299,8 +356,10 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
     if (format == TableFormat::csv) {
         std::string out = "stride,variance,decoder,first_step,clip,split,steps,bits_per_dim,se,path\n";
         for (const LikelihoodRow& r : all)
-            out += r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step + "," + csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
-                   number_field(r.bits_per_dim.value) + "," + number_field(r.bits_per_dim.se) + "," + csv_field(nlohmann::json(r.path).dump()) + "\n";
+            out += r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step + "," +
+                   csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
+                   number_field(r.bits_per_dim.value) + "," + number_field(r.bits_per_dim.se) + "," +
+                   csv_field(nlohmann::json(r.path).dump()) + "\n";
         return out;
     }
     std::vector<int> steps;
@@ -325,20 +384,40 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
         rows.push_back(line);
     }
     const LikelihoodRow& first = all[0];
-    return "bits/dim by reverse variance, stride and split (" + first.decoder + " decoder, " + first.first_step + " first-step variance, clip " + first.clip + ", n = " +
-           std::to_string(first.bits_per_dim.n) + " images; dp paths are chosen on train)\n\n" + print_block(rows, format);
+    return "bits/dim ± standard error over " + std::to_string(first.bits_per_dim.n) + " images (" +
+           first.decoder + " decoder, " + first.first_step + " first-step variance,\nclip " + first.clip +
+           "); rows are reverse variance, stride and split; dp paths are chosen on train\n\n" +
+           print_block(rows, format);
 }
 
 nlohmann::json table_json(const Table& table) {
-    const auto number = [](double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); };
+    const auto number = [](double value) {
+        return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+    };
     nlohmann::json rows = nlohmann::json::array();
     for (const auto* list : {&table.rows, &table.floor})
         for (const TableRow& r : *list)
-            rows.push_back({{"schedule", r.schedule}, {"learned", r.learned}, {"sampler", r.sampler}, {"model", r.model}, {"budget", r.budget},
-                            {"steps", r.steps},       {"nfe", r.nfe},         {"n", r.n},             {"metric", table.metric}, {"value", number(r.metric.value)},
-                            {"se", number(r.metric.se)}, {"best", r.best},    {"tied", r.tied},       {"delta", number(r.delta)}, {"delta_se", number(r.delta_se)},
-                            {"correlation", number(r.correlation)}, {"p_value", number(r.p_value)}, {"estimand", r.metric.estimand}, {"method", r.metric.method},
-                            {"warning", r.metric.warning}, {"cell", r.cell}});
+            rows.push_back({{"schedule", r.schedule},
+                            {"learned", r.learned},
+                            {"sampler", r.sampler},
+                            {"model", r.model},
+                            {"budget", r.budget},
+                            {"steps", r.steps},
+                            {"nfe", r.nfe},
+                            {"n", r.n},
+                            {"metric", table.metric},
+                            {"value", number(r.metric.value)},
+                            {"se", number(r.metric.se)},
+                            {"best", r.best},
+                            {"tied", r.tied},
+                            {"delta", number(r.delta)},
+                            {"delta_se", number(r.delta_se)},
+                            {"correlation", number(r.correlation)},
+                            {"p_value", number(r.p_value)},
+                            {"estimand", r.metric.estimand},
+                            {"method", r.metric.method},
+                            {"warning", r.metric.warning},
+                            {"cell", r.cell}});
     return rows;
 }
 

@@ -1,5 +1,6 @@
-// Tables of a run: every cell with value, standard error and NFE; within a group (model, sampler, budget) the best cell
-// and those that cannot be told from it, by paired differences over shared samples and Holm's procedure.
+// Tables of a run: every cell with value, standard error and NFE; within a group (model, sampler, budget) the
+// best cell and those that cannot be told from it, by paired differences over shared samples and Holm's
+// procedure.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,23 +14,24 @@
 namespace schedbench {
 
 struct TableRow {
-    std::string cell, model, schedule, sampler;   ///< ids and specs; schedule "held-out" for real images
+    std::string cell, model, schedule, sampler;  ///< ids and specs; schedule "held-out" for real images
     std::string schedule_id;
     bool learned = false;
     int64_t budget = 0, steps = 0, nfe = 0, n = 0;
     Estimate metric;
-    // Against the best of its group (paired over samples): NaN for the best itself and where pairs are missing.
-    bool best = false, tied = false;              ///< tied: cannot be told from the best
+    // Against the best of its group (paired over samples): NaN for the best itself and where pairs are
+    // missing.
+    bool best = false, tied = false;  ///< tied: cannot be told from the best
     double delta = NAN, delta_se = NAN, correlation = NAN, p_value = NAN;
 };
 
 struct Table {
     std::string title, metric;
-    std::vector<TableRow> rows;                   ///< grouped by model, sampler, budget; in suite order inside
-    std::vector<TableRow> floor;                  ///< held-out real images
+    std::vector<TableRow> rows;   ///< grouped by model, sampler, budget; in suite order inside
+    std::vector<TableRow> floor;  ///< held-out real images
     std::vector<LikelihoodRow> likelihood;
-    std::vector<std::string> metrics;             ///< all that the run has
-    int64_t comparisons = 0;                      ///< cells that were compared within groups
+    std::vector<std::string> metrics;  ///< all that the run has
+    int64_t comparisons = 0;           ///< cells that were compared within groups
 };
 
 /// `metric` empty: the first Frechet distance of the run. Error("run") if no cell has it.

@@ -8,11 +8,13 @@
 
 namespace schedbench {
 
-DenoiserOutput CountingDenoiser::operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
-                                            const at::Tensor& labels) const {
+DenoiserOutput CountingDenoiser::operator()(const at::Tensor& x, const at::Tensor& levels,
+                                            const at::Tensor& model_time, const at::Tensor& labels) const {
     const auto start = std::chrono::steady_clock::now();
     DenoiserOutput out = (*inner_)(x, levels, model_time, labels);
-    nanoseconds_ += std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
+    nanoseconds_ +=
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start)
+            .count();
     ++calls_;
     return out;
 }
@@ -46,10 +48,12 @@ std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> in
     return std::make_shared<ClipDenoiser>(std::move(inner));
 }
 
-DenoiserOutput denoise_at(const Denoiser& denoiser, const at::Tensor& x, const LocatedLevel& level, const at::Tensor& labels) {
+DenoiserOutput denoise_at(const Denoiser& denoiser, const at::Tensor& x, const LocatedLevel& level,
+                          const at::Tensor& labels) {
     SCHEDBENCH_ASSERT(level.level > 0);
     const auto options = x.options().dtype(at::kDouble).requires_grad(false);
-    return denoiser(x, at::full({x.size(0)}, level.level, options), at::full({x.size(0)}, level.model_time, options), labels);
+    return denoiser(x, at::full({x.size(0)}, level.level, options),
+                    at::full({x.size(0)}, level.model_time, options), labels);
 }
 
 }  // namespace schedbench

@@ -2,8 +2,9 @@
 //
 //     x = x0 + sigma n  (n standard normal)   ->   x0hat = E[x0 | x]
 //
-// in the variance-exploding form for every model; a variance-preserving network is wrapped, and the wrapper scales. Data
-// are images in [-1, 1] (or vectors). Implementations are const and may be called from several threads.
+// in the variance-exploding form for every model; a variance-preserving network is wrapped, and the wrapper
+// scales. Data are images in [-1, 1] (or vectors). Implementations are const and may be called from several
+// threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,7 +21,8 @@ namespace schedbench {
 
 struct DenoiserOutput {
     at::Tensor x0;        ///< [B, ...] like x; same dtype as x for exact targets, float32 for networks
-    at::Tensor variance;  ///< raw variance channels o in about [-1, 1] (v = (o+1)/2), like x0; undefined if there are none
+    at::Tensor variance;  ///< raw variance channels o in about [-1, 1] (v = (o+1)/2), like x0; undefined if
+                          ///< there are none
 };
 
 class Denoiser {
@@ -28,18 +30,21 @@ class Denoiser {
     virtual ~Denoiser() = default;
     /// x [B, shape...] in the VE form; levels [B] float64 > 0; model_time [B] float64 (NoiseProcess::locate);
     /// labels [B] int64, or undefined for an unconditional model.
-    virtual DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
-                                      const at::Tensor& labels) const = 0;
+    virtual DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels,
+                                      const at::Tensor& model_time, const at::Tensor& labels) const = 0;
     virtual const NoiseProcess& process() const = 0;
-    virtual std::vector<int64_t> shape() const = 0;        ///< of one sample: {C, H, W}, or {d} for vectors
-    virtual int64_t classes() const { return 0; }          ///< 0 = unconditional
+    virtual std::vector<int64_t> shape() const = 0;  ///< of one sample: {C, H, W}, or {d} for vectors
+    virtual int64_t classes() const { return 0; }    ///< 0 = unconditional
     virtual bool has_variance() const { return false; }
     virtual bool differentiable() const { return false; }
-    virtual std::string spec() const = 0;                  ///< identity: completed spec, file names replaced by their hash
-    virtual std::string weights_hash() const { return ""; }///< SHA-256 of the weight file; "" where there is none
+    virtual std::string spec() const = 0;  ///< identity: completed spec, file names replaced by their hash
+    virtual std::string weights_hash() const {
+        return "";
+    }  ///< SHA-256 of the weight file; "" where there is none
 };
 
-/// Counts network evaluations and the time in them; everything else is passed on. NFE is read here and nowhere else.
+/// Counts network evaluations and the time in them; everything else is passed on. NFE is read here and
+/// nowhere else.
 class CountingDenoiser final : public Denoiser {
   public:
     explicit CountingDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
@@ -53,7 +58,7 @@ class CountingDenoiser final : public Denoiser {
     std::string spec() const override { return inner_->spec(); }
     std::string weights_hash() const override { return inner_->weights_hash(); }
 
-    int64_t calls() const { return calls_; }          ///< batched calls
+    int64_t calls() const { return calls_; }  ///< batched calls
     double seconds() const { return 1e-9 * static_cast<double>(nanoseconds_); }
     void reset() { calls_ = 0, nanoseconds_ = 0; }
 

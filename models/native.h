@@ -1,8 +1,9 @@
-// Native networks from safetensors files, wrapped as a Denoiser: the preconditioning between the variance-exploding form
-// x = x0 + sigma n and what the network was trained on.
+// Native networks from safetensors files, wrapped as a Denoiser: the preconditioning between the
+// variance-exploding form x = x0 + sigma n and what the network was trained on.
 //
-//   prediction eps: eps_theta(x / sqrt(1 + sigma^2), t),  x0hat = x - sigma eps_theta          (Ho et al. 2020)
-//   prediction edm: c_skip x + c_out F(c_in x, ln(sigma)/4)                                    (Karras et al. 2022, table 1)
+//   prediction eps: eps_theta(x / sqrt(1 + sigma^2), t),  x0hat = x - sigma eps_theta          (Ho et al.
+//   2020) prediction edm: c_skip x + c_out F(c_in x, ln(sigma)/4)                                    (Karras
+//   et al. 2022, table 1)
 #pragma once
 
 #include <map>
@@ -21,21 +22,23 @@ struct NetworkDescription {
     enum class Prediction { eps, edm };
     UNetConfig config;
     Prediction prediction = Prediction::eps;
-    Spec process;                      ///< noise process, completed
-    bool rescale_timesteps = false;    ///< the index is fed as t * 1000 / T (improved-diffusion's default)
-    double sigma_data = 0.5;           ///< edm only
+    Spec process;                    ///< noise process, completed
+    bool rescale_timesteps = false;  ///< the index is fed as t * 1000 / T (improved-diffusion's default)
+    double sigma_data = 0.5;         ///< edm only
     int64_t image_size = 32;
     int64_t image_channels() const { return config.in_channels; }
     bool learned_variance() const { return config.out_channels == 2 * config.in_channels; }
 
-    static NetworkDescription from_metadata(const std::map<std::string, std::string>& metadata, const std::string& where);
+    static NetworkDescription from_metadata(const std::map<std::string, std::string>& metadata,
+                                            const std::string& where);
     void to_metadata(std::map<std::string, std::string>& metadata) const;
 };
 
-/// x0hat and raw variance of a network with given parameters: differentiable, so that training and sampling share it.
-DenoiserOutput network_denoise(const NetworkDescription& description, const UNet& net, const Parameters& parameters,
-                               const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
-                               const at::Tensor& labels, double dropout = 0);
+/// x0hat and raw variance of a network with given parameters: differentiable, so that training and sampling
+/// share it.
+DenoiserOutput network_denoise(const NetworkDescription& description, const UNet& net,
+                               const Parameters& parameters, const at::Tensor& x, const at::Tensor& levels,
+                               const at::Tensor& model_time, const at::Tensor& labels, double dropout = 0);
 
 class NativeDenoiser final : public Denoiser {
   public:
@@ -70,7 +73,9 @@ class NativeDenoiser final : public Denoiser {
 
 const std::vector<SpecEntry>& native_entries();
 
-/// Widens to float32, puts convolution weights in channels-last memory, and checks names and shapes against the network.
-Parameters checked_parameters(const UNet& net, const std::map<std::string, at::Tensor>& tensors, const std::string& where);
+/// Widens to float32, puts convolution weights in channels-last memory, and checks names and shapes against
+/// the network.
+Parameters checked_parameters(const UNet& net, const std::map<std::string, at::Tensor>& tensors,
+                              const std::string& where);
 
 }  // namespace schedbench

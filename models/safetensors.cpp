@@ -22,17 +22,21 @@ struct DtypeName {
     const char* name;
     at::ScalarType type;
 };
-constexpr DtypeName kDtypes[] = {{"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16},
-                                 {"I64", at::kLong},   {"I32", at::kInt},   {"U8", at::kByte},  {"BOOL", at::kBool}};
+constexpr DtypeName kDtypes[] = {{"F64", at::kDouble},    {"F32", at::kFloat}, {"F16", at::kHalf},
+                                 {"BF16", at::kBFloat16}, {"I64", at::kLong},  {"I32", at::kInt},
+                                 {"U8", at::kByte},       {"BOOL", at::kBool}};
 
 [[noreturn]] void bad(const std::string& path, uint64_t offset, const std::string& what) {
-    throw Error("file", what, path + " at byte " + std::to_string(offset), "the file is not a valid safetensors file");
+    throw Error("file", what, path + " at byte " + std::to_string(offset),
+                "the file is not a valid safetensors file");
 }
 
 at::ScalarType dtype_of(const std::string& name, const std::string& path, const std::string& tensor) {
     for (const auto& dtype : kDtypes)
         if (name == dtype.name) return dtype.type;
-    bad(path, 8, "tensor \"" + tensor + "\" has dtype \"" + name + "\"; known are F64, F32, F16, BF16, I64, I32, U8, BOOL");
+    bad(path, 8,
+        "tensor \"" + tensor + "\" has dtype \"" + name +
+            "\"; known are F64, F32, F16, BF16, I64, I32, U8, BOOL");
 }
 
 const char* dtype_name(at::ScalarType type) {
@@ -56,7 +60,8 @@ Entry read_entry(const std::string& name, const nlohmann::json& json, const std:
         entry.begin = json.at("data_offsets").at(0).get<uint64_t>();
         entry.end = json.at("data_offsets").at(1).get<uint64_t>();
     } catch (const nlohmann::json::exception&) {
-        bad(path, 8, "the header entry of tensor \"" + name + "\" lacks a proper dtype, shape or data_offsets");
+        bad(path, 8,
+            "the header entry of tensor \"" + name + "\" lacks a proper dtype, shape or data_offsets");
     }
     uint64_t bytes = at::elementSize(entry.type);
     for (int64_t size : entry.shape) {
@@ -65,7 +70,9 @@ Entry read_entry(const std::string& name, const nlohmann::json& json, const std:
         bytes *= static_cast<uint64_t>(size);
     }
     if (entry.end < entry.begin || entry.end - entry.begin != bytes)
-        bad(path, 8, "tensor \"" + name + "\" needs " + std::to_string(bytes) + " bytes but its data_offsets say otherwise");
+        bad(path, 8,
+            "tensor \"" + name + "\" needs " + std::to_string(bytes) +
+                " bytes but its data_offsets say otherwise");
     return entry;
 }
 
@@ -90,11 +97,15 @@ SafetensorsFile read_safetensors(const std::string& path) {
     const uint64_t size = std::filesystem::file_size(path, code);
     if (code) throw Error("file", "has no size (" + code.message() + ")", path);
     uint64_t header_size = 0;
-    if (size < 8 || !in.read(reinterpret_cast<char*>(&header_size), 8)) bad(path, 0, "the file is shorter than 8 bytes");
+    if (size < 8 || !in.read(reinterpret_cast<char*>(&header_size), 8))
+        bad(path, 0, "the file is shorter than 8 bytes");
     if (header_size > size - 8 || header_size > (uint64_t{100} << 20))
-        bad(path, 0, "the header length " + std::to_string(header_size) + " does not fit a file of " + std::to_string(size) + " bytes");
+        bad(path, 0,
+            "the header length " + std::to_string(header_size) + " does not fit a file of " +
+                std::to_string(size) + " bytes");
     std::string header(header_size, '\0');
-    if (!in.read(header.data(), static_cast<std::streamsize>(header_size))) bad(path, 8, "the header cannot be read");
+    if (!in.read(header.data(), static_cast<std::streamsize>(header_size)))
+        bad(path, 8, "the header cannot be read");
 
     nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
     if (json.is_discarded() || !json.is_object()) bad(path, 8, "the header is not a JSON object");
@@ -112,16 +123,21 @@ SafetensorsFile read_safetensors(const std::string& path) {
             file.metadata[key] = text.get<std::string>();
         }
     }
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.begin < b.begin || (a.begin == b.begin && a.end < b.end); });
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+        return a.begin < b.begin || (a.begin == b.begin && a.end < b.end);
+    });
     const uint64_t data_start = 8 + header_size;
     uint64_t expected = 0;
     for (const Entry& entry : entries) {
         if (entry.begin != expected)
-            bad(path, data_start + expected, "tensor \"" + entry.name + "\" leaves a hole or overlaps its neighbour");
+            bad(path, data_start + expected,
+                "tensor \"" + entry.name + "\" leaves a hole or overlaps its neighbour");
         expected = entry.end;
     }
     if (data_start + expected != size)
-        bad(path, size, "the header describes " + std::to_string(data_start + expected) + " bytes but the file has " + std::to_string(size));
+        bad(path, size,
+            "the header describes " + std::to_string(data_start + expected) + " bytes but the file has " +
+                std::to_string(size));
     for (const Entry& entry : entries) {
         at::Tensor tensor = at::empty(entry.shape, at::TensorOptions().dtype(entry.type));
         const auto bytes = static_cast<std::streamsize>(entry.end - entry.begin);
@@ -139,7 +155,9 @@ void write_safetensors(const std::string& path, const std::map<std::string, at::
     uint64_t offset = 0;
     for (const auto& [name, tensor] : tensors) {
         const uint64_t bytes = static_cast<uint64_t>(tensor.nbytes());
-        json[name] = {{"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, offset + bytes}}};
+        json[name] = {{"dtype", dtype_name(tensor.scalar_type())},
+                      {"shape", tensor.sizes().vec()},
+                      {"data_offsets", {offset, offset + bytes}}};
         offset += bytes;
     }
     std::string header = json.dump();
@@ -153,7 +171,8 @@ void write_safetensors(const std::string& path, const std::map<std::string, at::
         out.write(header.data(), static_cast<std::streamsize>(header.size()));
         for (const auto& [name, tensor] : tensors) {
             const at::Tensor dense = tensor.detach().cpu().contiguous();
-            out.write(static_cast<const char*>(dense.data_ptr()), static_cast<std::streamsize>(dense.nbytes()));
+            out.write(static_cast<const char*>(dense.data_ptr()),
+                      static_cast<std::streamsize>(dense.nbytes()));
         }
         if (!out.flush()) throw Error("file", "writing failed (disk full?)", temporary);
     }

@@ -1,8 +1,10 @@
-// safetensors: 8 bytes of little-endian header length, a JSON header (name -> dtype, shape, byte range, and an optional
-// text-to-text map "__metadata__"), then raw little-endian row-major data. Reading never executes anything.
+// safetensors: 8 bytes of little-endian header length, a JSON header (name -> dtype, shape, byte range, and
+// an optional text-to-text map "__metadata__"), then raw little-endian row-major data. Reading never executes
+// anything.
 //
-// The reader is strict: known dtypes, shapes that match their byte ranges, ranges that cover the data exactly once, no
-// more and no fewer bytes than the header says. Each fault is an Error("file") with file and byte offset.
+// The reader is strict: known dtypes, shapes that match their byte ranges, ranges that cover the data exactly
+// once, no more and no fewer bytes than the header says. Each fault is an Error("file") with file and byte
+// offset.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,12 +15,13 @@
 namespace schedbench {
 
 struct SafetensorsFile {
-    std::map<std::string, at::Tensor> tensors;        ///< as stored: F64, F32, F16, BF16, I64, I32, U8, BOOL; on the CPU
+    std::map<std::string, at::Tensor>
+        tensors;  ///< as stored: F64, F32, F16, BF16, I64, I32, U8, BOOL; on the CPU
     std::map<std::string, std::string> metadata;
 
-    const at::Tensor& at(const std::string& name) const;        ///< Error("file") naming the file and the tensor
-    const std::string& meta(const std::string& key) const;      ///< Error("file") naming the file and the key
-    std::string path;                                           ///< for messages
+    const at::Tensor& at(const std::string& name) const;    ///< Error("file") naming the file and the tensor
+    const std::string& meta(const std::string& key) const;  ///< Error("file") naming the file and the key
+    std::string path;                                       ///< for messages
 };
 
 SafetensorsFile read_safetensors(const std::string& path);

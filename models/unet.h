@@ -1,8 +1,9 @@
-// The U-Net of improved-diffusion (Nichol & Dhariwal 2021, arXiv 2102.09672), with that project's parameter names, as a
-// function of a map of parameters: the same code serves inference, training (autograd) and float64 checks.
+// The U-Net of improved-diffusion (Nichol & Dhariwal 2021, arXiv 2102.09672), with that project's parameter
+// names, as a function of a map of parameters: the same code serves inference, training (autograd) and
+// float64 checks.
 //
-// Two keys extend the original configuration, for small networks: `num_groups` (groups of the group norm; 32 there) and
-// `patch` (space-to-depth before the first convolution and its inverse after the last; 1 there).
+// Two keys extend the original configuration, for small networks: `num_groups` (groups of the group norm; 32
+// there) and `patch` (space-to-depth before the first convolution and its inverse after the last; 1 there).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,9 +24,9 @@ using ActivationTap = std::function<void(const std::string& name, const at::Tens
 struct UNetConfig {
     int64_t in_channels = 3;
     int64_t model_channels = 128;
-    int64_t out_channels = 3;                        ///< twice in_channels with a learned variance
+    int64_t out_channels = 3;  ///< twice in_channels with a learned variance
     int64_t num_res_blocks = 2;
-    std::vector<int64_t> attention_resolutions;      ///< down-sampling factors at which attention is used
+    std::vector<int64_t> attention_resolutions;  ///< down-sampling factors at which attention is used
     std::vector<int64_t> channel_mult = {1, 2, 2, 2};
     bool conv_resample = true;
     int64_t num_classes = 0;                         ///< 0 = unconditional
@@ -51,14 +52,15 @@ class UNet {
     /// Multiply-accumulates of one evaluation of one image (convolutions, linear layers, attention products).
     int64_t macs(int64_t height, int64_t width) const;
 
-    /// x [B, in, H, W], time [B] (fed to the sinusoidal embedding as it is), labels [B] int64 if conditional ->
-    /// [B, out, H, W]. The trunk runs in the dtype of the convolution weights, the embedding in that of its own.
-    /// `dropout` is the rate to apply (0 when not training).
-    at::Tensor forward(const Parameters& parameters, const at::Tensor& x, const at::Tensor& time, const at::Tensor& labels,
-                       double dropout = 0, const ActivationTap& tap = nullptr) const;
+    /// x [B, in, H, W], time [B] (fed to the sinusoidal embedding as it is), labels [B] int64 if conditional
+    /// -> [B, out, H, W]. The trunk runs in the dtype of the convolution weights, the embedding in that of
+    /// its own. `dropout` is the rate to apply (0 when not training).
+    at::Tensor forward(const Parameters& parameters, const at::Tensor& x, const at::Tensor& time,
+                       const at::Tensor& labels, double dropout = 0,
+                       const ActivationTap& tap = nullptr) const;
 
-    /// Initial values as in the original: fan-in uniform, zeros in the last convolution of each residual block, in the
-    /// attention projections and in the output. Deterministic in `seed`.
+    /// Initial values as in the original: fan-in uniform, zeros in the last convolution of each residual
+    /// block, in the attention projections and in the output. Deterministic in `seed`.
     Parameters initial_parameters(uint64_t seed) const;
 
   private:
@@ -73,10 +75,10 @@ class UNet {
     using Block = std::vector<Layer>;
 
     void add_shapes(const Layer& layer);
-    at::Tensor run(const Layer& layer, const Parameters& parameters, const at::Tensor& h, const at::Tensor& emb,
-                   double dropout) const;
-    at::Tensor run_residual(const Layer& layer, const Parameters& p, const at::Tensor& x, const at::Tensor& emb,
-                            double dropout) const;
+    at::Tensor run(const Layer& layer, const Parameters& parameters, const at::Tensor& h,
+                   const at::Tensor& emb, double dropout) const;
+    at::Tensor run_residual(const Layer& layer, const Parameters& p, const at::Tensor& x,
+                            const at::Tensor& emb, double dropout) const;
     at::Tensor run_attention(const Layer& layer, const Parameters& p, const at::Tensor& x) const;
 
     UNetConfig config_;
@@ -85,7 +87,8 @@ class UNet {
     std::map<std::string, std::vector<int64_t>> shapes_;
 };
 
-/// [cos(t w_i), sin(t w_i)], w_i = 10000^(-i/half), i < half = dim/2, in float32 unless time is float64. [B] -> [B, dim].
+/// [cos(t w_i), sin(t w_i)], w_i = 10000^(-i/half), i < half = dim/2, in float32 unless time is float64. [B]
+/// -> [B, dim].
 at::Tensor sinusoidal_embedding(const at::Tensor& time, int64_t dim);
 
 }  // namespace schedbench

@@ -18,10 +18,14 @@ Objective parse_objective(const std::string& name, const std::string& where) {
 
 std::string objective_name(Objective objective) {
     switch (objective) {
-        case Objective::simple: return "simple";
-        case Objective::hybrid: return "hybrid";
-        case Objective::vlb: return "vlb";
-        case Objective::edm: return "edm";
+        case Objective::simple:
+            return "simple";
+        case Objective::hybrid:
+            return "hybrid";
+        case Objective::vlb:
+            return "vlb";
+        case Objective::edm:
+            return "edm";
     }
     return "";
 }
@@ -29,7 +33,9 @@ std::string objective_name(Objective objective) {
 LossSecondMoment::LossSecondMoment(int64_t table_size)
     : losses(at::zeros({table_size, kHistory}, at::kDouble)), counts(at::zeros({table_size}, at::kLong)) {}
 
-bool LossSecondMoment::warmed_up() const { return (counts >= kHistory).all().item<bool>(); }
+bool LossSecondMoment::warmed_up() const {
+    return (counts >= kHistory).all().item<bool>();
+}
 
 std::vector<double> LossSecondMoment::probabilities() const {
     const int64_t size = counts.size(0);
@@ -49,7 +55,9 @@ void LossSecondMoment::update(int64_t t, double loss) {
 
 namespace {
 
-at::Tensor per_image_mean(const at::Tensor& value) { return value.flatten(1).mean(1); }
+at::Tensor per_image_mean(const at::Tensor& value) {
+    return value.flatten(1).mean(1);
+}
 
 /// Table lookups at indices t (1..T) as a [B,1,1,1] float32 tensor.
 template <typename F>
@@ -67,25 +75,33 @@ at::Tensor tanh_cdf(const at::Tensor& z) {
 /// -log of the 8-bit discretised Gaussian (tanh form), as in Ho et al. 2020; for training only (float32).
 at::Tensor decoder_nll(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& log_variance) {
     const at::Tensor inverse_sd = at::exp(-0.5 * log_variance), centred = x0 - mean;
-    const at::Tensor upper = tanh_cdf(inverse_sd * (centred + 1.0 / 255)), lower = tanh_cdf(inverse_sd * (centred - 1.0 / 255));
+    const at::Tensor upper = tanh_cdf(inverse_sd * (centred + 1.0 / 255)),
+                     lower = tanh_cdf(inverse_sd * (centred - 1.0 / 255));
     const at::Tensor inside = at::log((upper - lower).clamp_min(1e-12));
-    return -at::where(x0 < -0.999, at::log(upper.clamp_min(1e-12)), at::where(x0 > 0.999, at::log((1 - lower).clamp_min(1e-12)), inside));
+    return -at::where(x0 < -0.999, at::log(upper.clamp_min(1e-12)),
+                      at::where(x0 > 0.999, at::log((1 - lower).clamp_min(1e-12)), inside));
 }
 
 /// L_vlb term of each image at its t, bits/dim: KL of the two Gaussians for t > 1, the decoder for t = 1.
-at::Tensor vlb_terms(const NoiseProcess& process, const std::vector<int64_t>& t, const at::Tensor& x0, const at::Tensor& xt,
-                     const at::Tensor& x0hat, const at::Tensor& raw_variance) {
-    // The posterior variance of t = 1 is 0; the next one takes its place (Ho et al. 2020, Nichol & Dhariwal 2021).
-    const at::Tensor log_small = table_column(t, [&](int k) { return std::log(process.posterior_variance(std::max(k, 2) - 1, std::max(k, 2))); });
+at::Tensor vlb_terms(const NoiseProcess& process, const std::vector<int64_t>& t, const at::Tensor& x0,
+                     const at::Tensor& xt, const at::Tensor& x0hat, const at::Tensor& raw_variance) {
+    // The posterior variance of t = 1 is 0; the next one takes its place (Ho et al. 2020, Nichol & Dhariwal
+    // 2021).
+    const at::Tensor log_small = table_column(
+        t, [&](int k) { return std::log(process.posterior_variance(std::max(k, 2) - 1, std::max(k, 2))); });
     const at::Tensor log_large = table_column(t, [&](int k) { return std::log(process.beta(k - 1, k)); });
     const at::Tensor fraction = (raw_variance + 1) / 2;
     const at::Tensor log_model = fraction * log_large + (1 - fraction) * log_small;
-    const at::Tensor a = table_column(t, [&](int k) { return std::exp(0.5 * process.log_abar(k - 1)) * process.beta(k - 1, k) / process.one_minus_abar(k); });
+    const at::Tensor a = table_column(t, [&](int k) {
+        return std::exp(0.5 * process.log_abar(k - 1)) * process.beta(k - 1, k) / process.one_minus_abar(k);
+    });
     const at::Tensor b = table_column(t, [&](int k) {
-        return std::exp(0.5 * (process.log_abar(k) - process.log_abar(k - 1))) * process.one_minus_abar(k - 1) / process.one_minus_abar(k);
+        return std::exp(0.5 * (process.log_abar(k) - process.log_abar(k - 1))) *
+               process.one_minus_abar(k - 1) / process.one_minus_abar(k);
     });
     const at::Tensor mean_difference = a * (x0 - x0hat);
-    const at::Tensor kl = 0.5 * (-1 + log_model - log_small + at::exp(log_small - log_model) + mean_difference.square() * at::exp(-log_model));
+    const at::Tensor kl = 0.5 * (-1 + log_model - log_small + at::exp(log_small - log_model) +
+                                 mean_difference.square() * at::exp(-log_model));
     const at::Tensor first = table_column(t, [](int k) { return k == 1 ? 1.0 : 0.0; });
     const at::Tensor terms = at::where(first > 0.5, decoder_nll(x0, a * x0hat + b * xt, log_model), kl);
     return per_image_mean(terms) / std::numbers::ln2;
@@ -112,23 +128,29 @@ ChosenTimes choose_times(const at::Tensor& uniform, const std::vector<double>& p
     return out;
 }
 
-at::Tensor edm_loss(const NetworkDescription& d, const UNet& net, const Parameters& parameters, const TrainingBatch& batch, double dropout) {
+at::Tensor edm_loss(const NetworkDescription& d, const UNet& net, const Parameters& parameters,
+                    const TrainingBatch& batch, double dropout) {
     const at::Tensor sigma = at::exp(1.2 * batch.normal - 1.2);  // float64 [B]
-    const at::Tensor weight = (sigma.square() + d.sigma_data * d.sigma_data) / (sigma * d.sigma_data).square();
+    const at::Tensor weight =
+        (sigma.square() + d.sigma_data * d.sigma_data) / (sigma * d.sigma_data).square();
     const at::Tensor x = batch.x0 + sigma.to(at::kFloat).reshape({-1, 1, 1, 1}) * batch.noise;
-    const at::Tensor x0 = network_denoise(d, net, parameters, x, sigma, at::log(sigma) / 4, batch.labels, dropout).x0;
+    const at::Tensor x0 =
+        network_denoise(d, net, parameters, x, sigma, at::log(sigma) / 4, batch.labels, dropout).x0;
     return (weight.to(at::kFloat) * per_image_mean((x0 - batch.x0).square())).mean();
 }
 
 }  // namespace
 
-at::Tensor objective_loss(Objective objective, const NetworkDescription& d, const UNet& net, const NoiseProcess& process,
-                          const Parameters& parameters, const TrainingBatch& batch, LossSecondMoment& moments, double dropout) {
+at::Tensor objective_loss(Objective objective, const NetworkDescription& d, const UNet& net,
+                          const NoiseProcess& process, const Parameters& parameters,
+                          const TrainingBatch& batch, LossSecondMoment& moments, double dropout) {
     if (objective == Objective::edm) return edm_loss(d, net, parameters, batch, dropout);
 
     const auto table_size = static_cast<size_t>(process.table_size());
     const bool importance = objective == Objective::vlb;
-    const ChosenTimes times = choose_times(batch.uniform, importance ? moments.probabilities() : std::vector<double>(table_size, 1.0 / static_cast<double>(table_size)));
+    const ChosenTimes times = choose_times(
+        batch.uniform, importance ? moments.probabilities()
+                                  : std::vector<double>(table_size, 1.0 / static_cast<double>(table_size)));
     at::Tensor sigma = at::empty({batch.x0.size(0)}, at::kDouble), index = at::empty_like(sigma);
     for (size_t i = 0; i < times.t.size(); ++i) {
         const LocatedLevel level = process.at_index(static_cast<int>(times.t[i]));
@@ -147,9 +169,11 @@ at::Tensor objective_loss(Objective objective, const NetworkDescription& d, cons
         const at::Tensor vlb = vlb_terms(process, times.t, batch.x0, xt, out.x0.detach(), out.variance);
         return (simple + 0.001 * static_cast<double>(table_size) * vlb).mean();
     }
-    const at::Tensor vlb = vlb_terms(process, times.t, batch.x0, xt, out.x0, out.variance) * static_cast<double>(table_size);
+    const at::Tensor vlb =
+        vlb_terms(process, times.t, batch.x0, xt, out.x0, out.variance) * static_cast<double>(table_size);
     const at::Tensor detached = vlb.detach().to(at::kDouble).contiguous();
-    for (size_t i = 0; i < times.t.size(); ++i) moments.update(times.t[i], detached.const_data_ptr<double>()[i]);
+    for (size_t i = 0; i < times.t.size(); ++i)
+        moments.update(times.t[i], detached.const_data_ptr<double>()[i]);
     return (vlb * times.weight).mean();
 }
 

@@ -1,10 +1,11 @@
-// Training objectives: a loss for a batch of clean images, from counter-based noise alone (so that an interrupted run
-// continues bit-equal).
+// Training objectives: a loss for a batch of clean images, from counter-based noise alone (so that an
+// interrupted run continues bit-equal).
 //
 //   simple  E |eps - eps_theta|^2                                             Ho et al. 2020, eq. 14
 //   hybrid  L_simple + 0.001 T L_vlb, the mean frozen in the second term      Nichol & Dhariwal 2021, eq. 16
-//   vlb     T L_vlb with t drawn by the loss-second-moment sampler            Nichol & Dhariwal 2021, section 3.3
-//   edm     lambda(sigma) |D - x0|^2, ln sigma ~ N(-1.2, 1.2^2)               Karras et al. 2022, table 1
+//   vlb     T L_vlb with t drawn by the loss-second-moment sampler            Nichol & Dhariwal 2021,
+//   section 3.3 edm     lambda(sigma) |D - x0|^2, ln sigma ~ N(-1.2, 1.2^2)               Karras et al. 2022,
+//   table 1
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,7 +22,8 @@ enum class Objective { simple, hybrid, vlb, edm };
 Objective parse_objective(const std::string& name, const std::string& where);
 std::string objective_name(Objective objective);
 
-/// Draws t with probability proportional to sqrt(E[L_t^2]) over each t's last ten losses; uniform until every t has ten.
+/// Draws t with probability proportional to sqrt(E[L_t^2]) over each t's last ten losses; uniform until every
+/// t has ten.
 class LossSecondMoment {
   public:
     static constexpr int64_t kHistory = 10;
@@ -35,15 +37,17 @@ class LossSecondMoment {
 };
 
 struct TrainingBatch {
-    at::Tensor x0;        ///< [B, C, H, W] float32 in [-1, 1]
-    at::Tensor labels;    ///< [B] int64, or undefined
-    at::Tensor noise;     ///< like x0, standard normal
-    at::Tensor uniform;   ///< [B] float64 in (0, 1]: chooses t
-    at::Tensor normal;    ///< [B] float64: chooses sigma (edm)
+    at::Tensor x0;       ///< [B, C, H, W] float32 in [-1, 1]
+    at::Tensor labels;   ///< [B] int64, or undefined
+    at::Tensor noise;    ///< like x0, standard normal
+    at::Tensor uniform;  ///< [B] float64 in (0, 1]: chooses t
+    at::Tensor normal;   ///< [B] float64: chooses sigma (edm)
 };
 
-/// Mean loss of the batch, differentiable with respect to `parameters`. `moments` is used and updated by vlb only.
-at::Tensor objective_loss(Objective objective, const NetworkDescription& description, const UNet& net, const NoiseProcess& process,
-                          const Parameters& parameters, const TrainingBatch& batch, LossSecondMoment& moments, double dropout);
+/// Mean loss of the batch, differentiable with respect to `parameters`. `moments` is used and updated by vlb
+/// only.
+at::Tensor objective_loss(Objective objective, const NetworkDescription& description, const UNet& net,
+                          const NoiseProcess& process, const Parameters& parameters,
+                          const TrainingBatch& batch, LossSecondMoment& moments, double dropout);
 
 }  // namespace schedbench

@@ -24,7 +24,7 @@ struct TrainState {
     int64_t step = 0;
     double seconds = 0;
     std::vector<std::pair<int64_t, double>> curve;
-    double loss_sum = 0;      ///< since the last point of the curve
+    double loss_sum = 0;  ///< since the last point of the curve
     int64_t loss_count = 0;
 };
 
@@ -35,7 +35,8 @@ std::string settings_text(const NetworkDescription& d, const Dataset& data, cons
     nlohmann::json json = metadata;
     json["data"] = data.hash;
     json["objective"] = objective_name(o.objective);
-    json["options"] = {o.steps, o.batch, o.learning_rate, o.warmup, o.decay, o.ema, o.clip_gradient, o.bf16, o.seed};
+    json["options"] = {o.steps, o.batch,         o.learning_rate, o.warmup, o.decay,
+                       o.ema,   o.clip_gradient, o.bf16,          o.seed};
     return json.dump();
 }
 
@@ -56,15 +57,19 @@ void save(const std::string& path, const TrainState& state, const std::string& s
         curve[static_cast<int64_t>(i)][1] = state.curve[i].second;
     }
     tensors["curve"] = curve;
-    tensors["progress"] = at::tensor({static_cast<double>(state.step), state.seconds, state.loss_sum, static_cast<double>(state.loss_count)}, at::kDouble);
+    tensors["progress"] = at::tensor({static_cast<double>(state.step), state.seconds, state.loss_sum,
+                                      static_cast<double>(state.loss_count)},
+                                     at::kDouble);
     write_safetensors(path, tensors, {{"kind", "schedbench training state"}, {"settings", settings}});
 }
 
 TrainState restore(const std::string& path, const UNet& net, const std::string& settings) {
     const SafetensorsFile file = read_safetensors(path);
     if (file.meta("settings") != settings)
-        throw Error("run", "was made with other settings (network, data, objective, steps, batch, learning rate, seed or precision)", path,
-                    "give the same options to continue it, or remove the file to start again");
+        throw Error("run",
+                    "was made with other settings (network, data, objective, steps, batch, learning rate, "
+                    "seed or precision)",
+                    path, "give the same options to continue it, or remove the file to start again");
     TrainState state;
     const auto get = [&](const std::string& prefix, Parameters& parameters) {
         std::map<std::string, at::Tensor> tensors;
@@ -80,7 +85,8 @@ TrainState restore(const std::string& path, const UNet& net, const std::string& 
     state.moments.counts = file.at("moments/counts").clone();
     const at::Tensor& curve = file.at("curve");
     for (int64_t i = 0; i < curve.size(0); ++i)
-        state.curve.emplace_back(static_cast<int64_t>(curve[i][0].item<double>()), curve[i][1].item<double>());
+        state.curve.emplace_back(static_cast<int64_t>(curve[i][0].item<double>()),
+                                 curve[i][1].item<double>());
     const double* progress = file.at("progress").const_data_ptr<double>();
     state.step = static_cast<int64_t>(progress[0]);
     state.seconds = progress[1];
@@ -97,11 +103,13 @@ TrainState fresh(const UNet& net, const NetworkDescription& d, const TrainOption
         state.first[name] = at::zeros_like(value);
         state.second[name] = at::zeros_like(value);
     }
-    state.moments = LossSecondMoment(d.prediction == NetworkDescription::Prediction::eps ? d.process.integer("T") : 1);
+    state.moments =
+        LossSecondMoment(d.prediction == NetworkDescription::Prediction::eps ? d.process.integer("T") : 1);
     return state;
 }
 
-TrainingBatch draw_batch(const Dataset& data, const NetworkDescription& d, const TrainOptions& options, int64_t step) {
+TrainingBatch draw_batch(const Dataset& data, const NetworkDescription& d, const TrainOptions& options,
+                         int64_t step) {
     const NoiseKey key{options.seed, NoisePurpose::training};
     const int64_t size = data.image_size();
     TrainingBatch batch;
@@ -112,24 +120,30 @@ TrainingBatch draw_batch(const Dataset& data, const NetworkDescription& d, const
     if (d.config.num_classes > 0) batch.labels = at::empty({options.batch}, at::kLong);
     for (int64_t i = 0; i < options.batch; ++i) {
         const auto sample = static_cast<uint64_t>(step * options.batch + i);
-        const auto image = static_cast<int64_t>(noise_index(key, sample, 0, static_cast<uint64_t>(data.count)));
+        const auto image =
+            static_cast<int64_t>(noise_index(key, sample, 0, static_cast<uint64_t>(data.count)));
         float* x0 = batch.x0.mutable_data_ptr<float>() + i * size;
         const auto pixels = data.image(image);
-        for (int64_t p = 0; p < size; ++p) x0[p] = static_cast<float>(pixels[static_cast<size_t>(p)]) / 127.5f - 1;
-        fill_normals(key, sample, 1, {batch.noise.mutable_data_ptr<float>() + i * size, static_cast<size_t>(size)});
+        for (int64_t p = 0; p < size; ++p)
+            x0[p] = static_cast<float>(pixels[static_cast<size_t>(p)]) / 127.5f - 1;
+        fill_normals(key, sample, 1,
+                     {batch.noise.mutable_data_ptr<float>() + i * size, static_cast<size_t>(size)});
         float uniform = 0, normal = 0;
         fill_uniforms(key, sample, 2, {&uniform, 1});
         fill_normals(key, sample, 3, {&normal, 1});
         batch.uniform.mutable_data_ptr<double>()[i] = static_cast<double>(uniform);
         batch.normal.mutable_data_ptr<double>()[i] = static_cast<double>(normal);
-        if (batch.labels.defined()) batch.labels.mutable_data_ptr<int64_t>()[i] = data.labels[static_cast<size_t>(image)];
+        if (batch.labels.defined())
+            batch.labels.mutable_data_ptr<int64_t>()[i] = data.labels[static_cast<size_t>(image)];
     }
     return batch;
 }
 
 double learning_rate(const TrainOptions& o, int64_t step) {
-    const double warm = o.warmup > 0 ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(o.warmup)) : 1.0;
-    const double left = static_cast<double>(o.steps - step) / (std::max(o.decay, 1e-9) * static_cast<double>(o.steps));
+    const double warm =
+        o.warmup > 0 ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(o.warmup)) : 1.0;
+    const double left =
+        static_cast<double>(o.steps - step) / (std::max(o.decay, 1e-9) * static_cast<double>(o.steps));
     return o.learning_rate * warm * std::min(1.0, left);
 }
 
@@ -138,8 +152,8 @@ Parameters compute_parameters(const Parameters& weights, bool bf16) {
     if (!bf16) return weights;
     Parameters out = weights;
     for (auto& [name, value] : out) {
-        const bool trunk = name.find("emb") == std::string::npos && name.find("norm") == std::string::npos && name.find("_layers.0.") == std::string::npos &&
-                           !name.starts_with("out.0.");
+        const bool trunk = name.find("emb") == std::string::npos && name.find("norm") == std::string::npos &&
+                           name.find("_layers.0.") == std::string::npos && !name.starts_with("out.0.");
         if (trunk) value = value.to(at::kBFloat16);
     }
     return out;
@@ -153,7 +167,8 @@ void adam_step(TrainState& state, const TrainOptions& options) {
     if (!std::isfinite(norm))
         throw Error("number", "the gradient is not finite at step " + std::to_string(state.step), "training",
                     "lower the learning rate, or train in float32");
-    const double clip = options.clip_gradient > 0 ? std::min(1.0, options.clip_gradient / (norm + 1e-12)) : 1.0;
+    const double clip =
+        options.clip_gradient > 0 ? std::min(1.0, options.clip_gradient / (norm + 1e-12)) : 1.0;
     const double rate = learning_rate(options, state.step), k = static_cast<double>(state.step + 1);
     const double correction1 = 1 - std::pow(kBeta1, k), correction2 = 1 - std::pow(kBeta2, k);
     const double ema = std::min(options.ema, (1 + k) / (10 + k));
@@ -170,22 +185,31 @@ void adam_step(TrainState& state, const TrainOptions& options) {
 
 }  // namespace
 
-TrainResult train_network(const NetworkDescription& description, const Dataset& data, const TrainOptions& options,
+TrainResult train_network(const NetworkDescription& description, const Dataset& data,
+                          const TrainOptions& options,
                           const std::function<void(const TrainProgress&)>& on_progress,
                           const std::function<void(int64_t step, const Parameters& ema)>& on_checkpoint) {
-    if (data.channels != description.image_channels() || data.height != description.image_size || data.width != description.image_size)
-        throw Error("shape", "images are " + std::to_string(data.channels) + "x" + std::to_string(data.height) + "x" + std::to_string(data.width) +
-                                 " but the network wants " + std::to_string(description.image_channels()) + "x" +
-                                 std::to_string(description.image_size) + "x" + std::to_string(description.image_size),
+    if (data.channels != description.image_channels() || data.height != description.image_size ||
+        data.width != description.image_size)
+        throw Error("shape",
+                    "images are " + std::to_string(data.channels) + "x" + std::to_string(data.height) + "x" +
+                        std::to_string(data.width) + " but the network wants " +
+                        std::to_string(description.image_channels()) + "x" +
+                        std::to_string(description.image_size) + "x" + std::to_string(description.image_size),
                     "--data");
-    if (description.config.num_classes > 0 && data.labels.empty()) throw Error("shape", "has no labels, but the network is class-conditional", "--data");
+    if (description.config.num_classes > 0 && data.labels.empty())
+        throw Error("shape", "has no labels, but the network is class-conditional", "--data");
     const UNet net(description.config);
     const NoiseProcess process(description.process);
     const std::string settings = settings_text(description, data, options);
-    TrainState state = std::filesystem::exists(options.checkpoint) ? restore(options.checkpoint, net, settings) : fresh(net, description, options);
+    TrainState state = std::filesystem::exists(options.checkpoint)
+                           ? restore(options.checkpoint, net, settings)
+                           : fresh(net, description, options);
 
     using Clock = std::chrono::steady_clock;
-    const auto seconds_since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+    const auto seconds_since = [](Clock::time_point start) {
+        return std::chrono::duration<double>(Clock::now() - start).count();
+    };
     const double seconds_before = state.seconds;
     const auto start = Clock::now();
     auto last_report = start;
@@ -196,8 +220,10 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
     while (state.step < options.steps) {
         const TrainingBatch batch = draw_batch(data, description, options, state.step);
         // Dropout is the one draw that is ATen's: seeded by the step, so that a continued run repeats it.
-        if (description.config.dropout > 0) at::manual_seed(options.seed * 1000003 + static_cast<uint64_t>(state.step));
-        const at::Tensor loss = objective_loss(options.objective, description, net, process, compute_parameters(state.weights, options.bf16), batch,
+        if (description.config.dropout > 0)
+            at::manual_seed(options.seed * 1000003 + static_cast<uint64_t>(state.step));
+        const at::Tensor loss = objective_loss(options.objective, description, net, process,
+                                               compute_parameters(state.weights, options.bf16), batch,
                                                state.moments, description.config.dropout);
         loss.backward();
         adam_step(state, options);
@@ -209,10 +235,12 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
             state.curve.emplace_back(state.step, state.loss_sum / static_cast<double>(state.loss_count));
             state.loss_sum = 0, state.loss_count = 0;
         }
-        if (on_progress && (seconds_since(last_report) > options.progress_every || state.step == options.steps)) {
+        if (on_progress &&
+            (seconds_since(last_report) > options.progress_every || state.step == options.steps)) {
             const double per_step = seconds_since(start) / static_cast<double>(state.step - first_step);
             on_progress({state.step, options.steps, report_sum / static_cast<double>(report_count),
-                         per_step * static_cast<double>(options.steps - state.step), static_cast<double>(options.batch) / per_step});
+                         per_step * static_cast<double>(options.steps - state.step),
+                         static_cast<double>(options.batch) / per_step});
             last_report = Clock::now();
             report_sum = 0, report_count = 0;
         }

@@ -1,8 +1,8 @@
 // The training loop: Adam, exponential moving average of the weights, checkpoints that continue bit-equal.
 //
-// Everything random in step k comes from the counter-based noise with (seed, training, step, ...), and the whole state
-// (weights, moments, average, sampler history, loss curve) is in the checkpoint, so a killed run that is started again
-// ends with the same bytes as one that was left alone (same threads, same library).
+// Everything random in step k comes from the counter-based noise with (seed, training, step, ...), and the
+// whole state (weights, moments, average, sampler history, loss curve) is in the checkpoint, so a killed run
+// that is started again ends with the same bytes as one that was left alone (same threads, same library).
 #pragma once
 
 #include <cstdint>
@@ -19,35 +19,38 @@ namespace schedbench {
 
 struct TrainOptions {
     Objective objective = Objective::edm;
-    int64_t steps = 10000;             ///< optimiser steps in all
-    int64_t batch = 128;               ///< images a step
-    double learning_rate = 1e-3;       ///< peak; rises linearly over `warmup` steps, falls linearly to 0 over the last `decay`
+    int64_t steps = 10000;  ///< optimiser steps in all
+    int64_t batch = 128;    ///< images a step
+    double learning_rate =
+        1e-3;  ///< peak; rises linearly over `warmup` steps, falls linearly to 0 over the last `decay`
     int64_t warmup = 200;
-    double decay = 0.3;                ///< fraction of the steps
-    double ema = 0.999;                ///< decay of the average a step, rising as (1 + k) / (10 + k) at the start
-    double clip_gradient = 1.0;        ///< largest norm of the gradient
-    bool bf16 = false;                 ///< convolutions in bfloat16; master weights, norms and Adam in float32
+    double decay = 0.3;          ///< fraction of the steps
+    double ema = 0.999;          ///< decay of the average a step, rising as (1 + k) / (10 + k) at the start
+    double clip_gradient = 1.0;  ///< largest norm of the gradient
+    bool bf16 = false;           ///< convolutions in bfloat16; master weights, norms and Adam in float32
     uint64_t seed = 0;
-    int64_t checkpoint_every = 500;    ///< steps
-    std::string checkpoint;            ///< path of the state file; removed by nobody
-    double progress_every = 5;         ///< seconds between progress calls
+    int64_t checkpoint_every = 500;  ///< steps
+    std::string checkpoint;          ///< path of the state file; removed by nobody
+    double progress_every = 5;       ///< seconds between progress calls
 };
 
 struct TrainProgress {
     int64_t step = 0, steps = 0;
-    double loss = 0;                   ///< running mean since the last report
+    double loss = 0;  ///< running mean since the last report
     double seconds_left = 0, images_per_second = 0;
 };
 
 struct TrainResult {
-    Parameters ema;                                  ///< the weights to ship
-    std::vector<std::pair<int64_t, double>> curve;   ///< (step, mean loss since the previous point)
-    double seconds = 0;                              ///< over all parts of the run
+    Parameters ema;                                 ///< the weights to ship
+    std::vector<std::pair<int64_t, double>> curve;  ///< (step, mean loss since the previous point)
+    double seconds = 0;                             ///< over all parts of the run
 };
 
-/// Trains from scratch, or continues from options.checkpoint if that file exists and was made with the same settings
-/// (else Error("run")). `on_checkpoint` (may be null) gets the averaged weights after each checkpoint.
-TrainResult train_network(const NetworkDescription& description, const Dataset& data, const TrainOptions& options,
+/// Trains from scratch, or continues from options.checkpoint if that file exists and was made with the same
+/// settings (else Error("run")). `on_checkpoint` (may be null) gets the averaged weights after each
+/// checkpoint.
+TrainResult train_network(const NetworkDescription& description, const Dataset& data,
+                          const TrainOptions& options,
                           const std::function<void(const TrainProgress&)>& on_progress,
                           const std::function<void(int64_t step, const Parameters& ema)>& on_checkpoint);
 

@@ -82,7 +82,7 @@ def quality(run):
         samplers = sorted(table["sampler"].unique())
         better = _better(metric)
         figure, axes = style.panels(len(samplers), one_scale=True)
-        floors = [f for f in run.floors if f.metric == metric and f.data in ("", data)]
+        floors = [f for f in run.floors if f.metric == metric]
         for axis, sampler in zip(axes, samplers):
             part = table[table["sampler"] == sampler]
             for label, line in part.groupby("label", sort=True):
@@ -128,7 +128,7 @@ def bits_per_dim(run):
                 _draw_with_errors(axis, line["steps"], line["value"], line["se"].to_numpy(), label, looks[label])
             inside = part[part["rule"] == rule]
             style.count_axis(axis, inside["steps"])
-            style.value_axis(axis, part["value"], part["se"])
+            style.value_axis(axis, inside["value"], inside["se"])
             axis.set_title(rule)
             axis.set_xlabel("steps")
             axis.set_ylabel("bits/dim")
@@ -180,9 +180,10 @@ def samples(run):
         first = {}
         for preview in mine:
             first.setdefault((preview.label, preview.nfe), preview)
-        size = 2.3
+        width = 3.2
+        height = width * max(p.image.shape[0] / p.image.shape[1] for p in mine)
         figure, axes = style.plt.subplots(len(labels), len(counts), squeeze=False,
-                                          figsize=(size * len(counts) + 0.4, (size + 0.25) * len(labels)))
+                                          figsize=(width * len(counts) + 0.4, (height + 0.12) * len(labels) + 0.3))
         for row, (_, label) in zip(axes, labels):
             for axis, nfe in zip(row, counts):
                 axis.set_xticks([])

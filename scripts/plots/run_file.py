@@ -166,7 +166,7 @@ def _read_schedules(file, specs):
         if levels is not None and cost is not None and len(levels) == len(cost):
             named = split_spec(_attribute(group, "cost"))[0]
             curve = Curve(levels.astype(float), cost.astype(float), _array(group, "cost_se"),
-                          f"cost ({named})" if named else "cost")
+                          f"{named} cost, per squared unit of ln σ" if named else "cost")
         schedules.append(Schedule(identity, spec, specs.label("schedules", identity), _is_learned(spec, group),
                                   np.asarray(group["effective"][()], dtype=float), curve))
     return schedules

@@ -17,7 +17,8 @@ TEST(Noise, WordsArePhilox4x32With10Rounds) {
     // key 0, counter 0 needs purpose 0, which has no name: cast it.
     const auto zero = noise_words({0, static_cast<NoisePurpose>(0)}, 0, 0, 0);
     EXPECT_EQ(zero, (std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-    const auto pi = noise_words({0x299f31d0a4093822, static_cast<NoisePurpose>(0x03)}, 0x00707344'13198a2eULL, 0x85a308d3, 0x243f6a88);
+    const auto pi = noise_words({0x299f31d0a4093822, static_cast<NoisePurpose>(0x03)}, 0x00707344'13198a2eULL,
+                                0x85a308d3, 0x243f6a88);
     EXPECT_EQ(pi, (std::array<uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
@@ -59,7 +60,8 @@ TEST(Noise, NormalsAreWithinFourUnitsInTheLastPlaceOfTheExactValue) {
             const auto exact = exact_normals(noise_words(key, sample, 9, block));
             for (size_t j = 0; j < 4; ++j) {
                 const double ulp = std::ldexp(1.0, std::max(-126, std::ilogb(exact[j])) - 23);
-                worst = std::max(worst, std::abs(static_cast<double>(normals[4 * block + j]) - exact[j]) / ulp);
+                worst =
+                    std::max(worst, std::abs(static_cast<double>(normals[4 * block + j]) - exact[j]) / ulp);
             }
         }
     }
@@ -72,12 +74,14 @@ TEST(Noise, MomentsAndIndependenceOfStreams) {
     std::vector<float> a(n), b(n);
     fill_normals({1, NoisePurpose::latent}, 0, 0, a);
     for (int stream = 0; stream < 4; ++stream) {
-        fill_normals({stream == 0 ? 2u : 1u, stream == 1 ? NoisePurpose::step : NoisePurpose::latent}, stream == 2, stream == 3, b);
+        fill_normals({stream == 0 ? 2u : 1u, stream == 1 ? NoisePurpose::step : NoisePurpose::latent},
+                     stream == 2, stream == 3, b);
         double m1 = 0, m2 = 0, m3 = 0, m4 = 0, cross = 0;
         for (size_t i = 0; i < n; ++i) {
             const double x = b[i];
             ASSERT_TRUE(std::isfinite(x));
-            m1 += x, m2 += x * x, m3 += x * x * x, m4 += x * x * x * x, cross += x * static_cast<double>(a[i]);
+            m1 += x, m2 += x * x, m3 += x * x * x, m4 += x * x * x * x,
+                cross += x * static_cast<double>(a[i]);
         }
         const double s = 1 / std::sqrt(static_cast<double>(n));
         EXPECT_NEAR(m1 / n, 0, 5 * s);

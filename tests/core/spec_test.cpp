@@ -11,9 +11,10 @@ namespace schedbench {
 namespace {
 
 TEST(Spec, ReadsEveryFormOfTheDesign) {
-    for (const char* text : {"edm:rho=7", "heun", "ddim:eta=0.5", "dp-elbo:variance=posterior", "explicit:levels=[80,10,1,0.1]",
-                             "exact:gaussian,c=0.5,dim=2", "native:file=FILE.safetensors",
-                             "torchscript:file='a,b.pt',prediction=eps", "a:b={c:d=[1,{e:f=2}]}"}) {
+    for (const char* text :
+         {"edm:rho=7", "heun", "ddim:eta=0.5", "dp-elbo:variance=posterior", "explicit:levels=[80,10,1,0.1]",
+          "exact:gaussian,c=0.5,dim=2", "native:file=FILE.safetensors",
+          "torchscript:file='a,b.pt',prediction=eps", "a:b={c:d=[1,{e:f=2}]}"}) {
         const Spec spec = Spec::parse(text);
         EXPECT_EQ(Spec::parse(spec.print()), spec) << text;
         EXPECT_EQ(spec.print(), Spec::parse(spec.print()).print()) << text;
@@ -30,8 +31,10 @@ TEST(Spec, PrintThenParseIsIdentityOnRandomSpecs) {
     std::function<Spec(int)> spec = [&](int depth) {
         Spec s;
         s.name = std::string(1, static_cast<char>('a' + pick(26)));
-        if (pick(3) == 0) s.sub = std::string(1 + static_cast<size_t>(pick(3)), alphabet[static_cast<size_t>(pick(18))]);
-        for (int i = pick(4); i > 0; --i) s.set(std::string(1, static_cast<char>('a' + pick(26))), value(depth - 1));
+        if (pick(3) == 0)
+            s.sub = std::string(1 + static_cast<size_t>(pick(3)), alphabet[static_cast<size_t>(pick(18))]);
+        for (int i = pick(4); i > 0; --i)
+            s.set(std::string(1, static_cast<char>('a' + pick(26))), value(depth - 1));
         return s;
     };
     value = [&](int depth) {
@@ -53,7 +56,8 @@ TEST(Spec, PrintThenParseIsIdentityOnRandomSpecs) {
 }
 
 TEST(Spec, FaultsNameTheColumn) {
-    for (const char* text : {"", ":", "a:", "a:b=", "a:b=1,", "a:b=1,c", "a:b=[1", "a:b='x", "a:b={c", "a b", "a:b=1,b=2", "a:b=1]"}) {
+    for (const char* text : {"", ":", "a:", "a:b=", "a:b=1,", "a:b=1,c", "a:b=[1", "a:b='x", "a:b={c", "a b",
+                             "a:b=1,b=2", "a:b=1]"}) {
         try {
             Spec::parse(text, "--schedule");
             FAIL() << text;
@@ -76,7 +80,11 @@ TEST(Spec, NumbersReadBackExactly) {
 }
 
 const std::vector<SpecEntry> kEntries = {
-    {"edm", "", "", {{"rho", SpecParam::Type::number, "7", "exponent"}, {"end", SpecParam::Type::choice, "zero", "", {"zero", "sigma-min"}}}},
+    {"edm",
+     "",
+     "",
+     {{"rho", SpecParam::Type::number, "7", "exponent"},
+      {"end", SpecParam::Type::choice, "zero", "", {"zero", "sigma-min"}}}},
     {"explicit", "", "", {{"levels", SpecParam::Type::numbers, "", "levels", {}, true}}}};
 
 TEST(SpecSchema, FillsDefaultsSoThatEqualMeaningHasEqualText) {

@@ -12,7 +12,8 @@ namespace schedbench {
 namespace {
 
 std::string write(const std::string& text) {
-    const std::string path = (std::filesystem::temp_directory_path() / "schedbench-suite-test.suite").string();
+    const std::string path =
+        (std::filesystem::temp_directory_path() / "schedbench-suite-test.suite").string();
     std::ofstream(path) << text;
     return path;
 }
@@ -45,12 +46,14 @@ TEST(Suite, RepeatedKeysAreLists) {
 TEST(Suite, TheIdChangesWithEverySetting) {
     const std::string id = read_suite(write(kCells)).id();
     EXPECT_EQ(id, read_suite(write("# a comment\n" + kCells)).id());
-    for (const char* line : {"images = 300\n", "seed = 1\n", "clip = true\n", "steps = 4\n", "time = fractional\n"})
+    for (const char* line :
+         {"images = 300\n", "seed = 1\n", "clip = true\n", "steps = 4\n", "time = fractional\n"})
         EXPECT_NE(id, read_suite(write(kCells + line)).id()) << line;
 }
 
 TEST(Suite, FaultsNameFileAndKey) {
-    EXPECT_NE(error_of(kCells + "imges = 3\n").find("did you mean \"images\""), std::string::npos) << error_of(kCells + "imges = 3\n");
+    EXPECT_NE(error_of(kCells + "imges = 3\n").find("did you mean \"images\""), std::string::npos)
+        << error_of(kCells + "imges = 3\n");
     EXPECT_NE(error_of(kCells + "images = many\n").find("key images"), std::string::npos);
     EXPECT_NE(error_of(kCells + "images = 3\nimages = 4\n").find("takes one value"), std::string::npos);
     EXPECT_NE(error_of(kCells + "schedule = edm:rho=\n").find("column"), std::string::npos);

@@ -19,8 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An exact denoiser for images whose samples are noise around mid-gray, real images as reference, exact features: every
-// station of the way but a network, in about a second a run. Learned schedules of both kinds are in it.
+// An exact denoiser for images whose samples are noise around mid-gray, real images as reference, exact
+// features: every station of the way but a network, in about a second a run. Learned schedules of both kinds
+// are in it.
 const char* const kSuite =
     "name = tiny\n"
     "model = exact:gaussian,c=0.3,shape=[1,32,32],process={linear:T=40}\n"
@@ -36,9 +37,11 @@ const char* const kSuite =
 class SweepTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        if (!fs::exists("/usr/share/datasets/fashion-mnist")) GTEST_SKIP() << "the Fashion-MNIST package is not installed";
+        if (!fs::exists("/usr/share/datasets/fashion-mnist"))
+            GTEST_SKIP() << "the Fashion-MNIST package is not installed";
         const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-        folder_ = fs::temp_directory_path() / ("schedbench-sweep-" + std::to_string(getpid()) + "-" + info->name());
+        folder_ =
+            fs::temp_directory_path() / ("schedbench-sweep-" + std::to_string(getpid()) + "-" + info->name());
         fs::remove_all(folder_);
         fs::create_directories(folder_);
         suite_ = write("tiny.suite", kSuite);
@@ -71,15 +74,19 @@ class SweepTest : public ::testing::Test {
         waitpid(pid, &status, 0);
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }
-    int run(std::vector<std::string> arguments, const std::string& log = "log") const { return wait(start(std::move(arguments), log)); }
+    int run(std::vector<std::string> arguments, const std::string& log = "log") const {
+        return wait(start(std::move(arguments), log));
+    }
     std::string text_of(const std::string& name) const {
         std::ifstream in(path(name));
         std::ostringstream out;
         out << in.rdbuf();
         return out.str();
     }
-    std::vector<std::string> sweep_arguments(const std::string& run_file, const std::string& suite = "") const {
-        return {"sweep", suite.empty() ? suite_ : suite, "--output", path(run_file), "--threads", "1", "--quiet"};
+    std::vector<std::string> sweep_arguments(const std::string& run_file,
+                                             const std::string& suite = "") const {
+        return {"sweep",  suite.empty() ? suite_ : suite, "--output", path(run_file), "--threads", "1",
+                "--quiet"};
     }
     void sweep(const std::string& run_file) const {
         ASSERT_EQ(run(sweep_arguments(run_file)), 0) << text_of("log.err");
@@ -92,10 +99,12 @@ class SweepTest : public ::testing::Test {
         EXPECT_EQ(x.header().status, "complete");
         EXPECT_EQ(y.header().status, "complete");
         ASSERT_EQ(x.ids("cells"), y.ids("cells"));
-        EXPECT_EQ(x.ids("cells").size(), 17u);  // 4 schedules x 2 samplers x 2 budgets, and the held-out images
+        EXPECT_EQ(x.ids("cells").size(),
+                  17u);  // 4 schedules x 2 samplers x 2 budgets, and the held-out images
         EXPECT_EQ(x.ids("schedules"), y.ids("schedules"));
         ASSERT_EQ(x.ids("likelihood"), y.ids("likelihood"));
-        for (const std::string& id : x.ids("likelihood")) EXPECT_EQ(x.likelihood(id).columns, y.likelihood(id).columns);
+        for (const std::string& id : x.ids("likelihood"))
+            EXPECT_EQ(x.likelihood(id).columns, y.likelihood(id).columns);
         for (const std::string& id : x.ids("cells")) {
             const CellRecord c = x.cell(id, CellParts::all), d = y.cell(id, CellParts::all);
             EXPECT_EQ(c.sample_ids, d.sample_ids);
@@ -157,10 +166,14 @@ TEST_F(SweepTest, RanksMergeBitEqual) {
         std::vector<pid_t> pids;
         for (int rank = 0; rank < size; ++rank) {
             auto arguments = sweep_arguments(file);
-            for (const std::string& word : {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::to_string(size)}) arguments.push_back(word);
+            for (const std::string& word : {std::string("--rank"), std::to_string(rank),
+                                            std::string("--world-size"), std::to_string(size)})
+                arguments.push_back(word);
             pids.push_back(start(arguments, "rank" + std::to_string(rank)));
         }
-        for (int rank = 0; rank < size; ++rank) EXPECT_EQ(wait(pids[static_cast<size_t>(rank)]), 0) << text_of("rank" + std::to_string(rank) + ".err");
+        for (int rank = 0; rank < size; ++rank)
+            EXPECT_EQ(wait(pids[static_cast<size_t>(rank)]), 0)
+                << text_of("rank" + std::to_string(rank) + ".err");
         // Whichever rank was last has folded; merge finds nothing left to do but the closing.
         ASSERT_EQ(run({"merge", suite_, "--output", path(file), "--threads", "1"}), 0) << text_of("log.err");
         expect_equal("one.h5", file);
@@ -171,11 +184,16 @@ TEST_F(SweepTest, PartsOfTwoMachinesAreFolded) {
     sweep("one.h5");
     for (int rank = 0; rank < 2; ++rank) {
         auto arguments = sweep_arguments("machine" + std::to_string(rank) + ".h5");
-        for (const std::string& word : {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::string("2")}) arguments.push_back(word);
+        for (const std::string& word :
+             {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::string("2")})
+            arguments.push_back(word);
         ASSERT_EQ(run(arguments), 0) << text_of("log.err");
         EXPECT_NE(text_of("log.out").find("wait for other ranks"), std::string::npos);
     }
-    ASSERT_EQ(run({"merge", suite_, "--output", path("both.h5"), "--threads", "1", "--parts", path("machine0.work"), "--parts", path("machine1.work")}), 0) << text_of("log.err");
+    ASSERT_EQ(run({"merge", suite_, "--output", path("both.h5"), "--threads", "1", "--parts",
+                   path("machine0.work"), "--parts", path("machine1.work")}),
+              0)
+        << text_of("log.err");
     expect_equal("one.h5", "both.h5");
 }
 
@@ -184,10 +202,13 @@ TEST_F(SweepTest, AGrownSuiteComputesOnlyWhatIsNew) {
     small.replace(small.find("schedule = even\n"), 16, "");
     small.replace(small.find("images = 150"), 12, "images = 70");
     const std::string small_suite = write("small.suite", small);
-    ASSERT_EQ(run({"sweep", small_suite, "--output", path("grown.h5"), "--threads", "1"}), 0) << text_of("log.err");
-    ASSERT_EQ(run({"sweep", suite_, "--output", path("grown.h5"), "--threads", "1", "--json"}), 0) << text_of("log.err");
+    ASSERT_EQ(run({"sweep", small_suite, "--output", path("grown.h5"), "--threads", "1"}), 0)
+        << text_of("log.err");
+    ASSERT_EQ(run({"sweep", suite_, "--output", path("grown.h5"), "--threads", "1", "--json"}), 0)
+        << text_of("log.err");
     EXPECT_NE(text_of("log.out").find("\"computed\":16"), std::string::npos) << text_of("log.out");
-    ASSERT_EQ(run({"sweep", suite_, "--output", path("grown.h5"), "--threads", "1", "--json"}), 0) << text_of("log.err");
+    ASSERT_EQ(run({"sweep", suite_, "--output", path("grown.h5"), "--threads", "1", "--json"}), 0)
+        << text_of("log.err");
     EXPECT_NE(text_of("log.out").find("\"computed\":0"), std::string::npos) << text_of("log.out");
     sweep("whole.h5");
     expect_equal("whole.h5", "grown.h5");
@@ -209,10 +230,12 @@ TEST_F(SweepTest, TablesInEveryFormatAndWhileTheRunGoesOn) {
     }
     ASSERT_EQ(run({"table", path("run.h5")}), 0);
     const std::string table = text_of("log.out");
-    for (const char* word : {"NFE 5", "held-out", "±", "unresolved", "bits/dim", "(learned)"}) EXPECT_NE(table.find(word), std::string::npos) << word << "\n" << table;
+    for (const char* word : {"NFE 5", "held-out", "±", "unresolved", "bits/dim", "(learned)"})
+        EXPECT_NE(table.find(word), std::string::npos) << word << "\n" << table;
     std::istringstream lines(table);
     for (std::string line; std::getline(lines, line);)
-        EXPECT_LE(line.find("NFE") == std::string::npos ? 0u : line.size(), 100u) << "a table must fit a terminal";
+        EXPECT_LE(line.find("NFE") == std::string::npos ? 0u : line.size(), 100u)
+            << "a table must fit a terminal";
 }
 
 TEST_F(SweepTest, FaultsAreOneLineAndExitCode2) {
@@ -223,8 +246,12 @@ TEST_F(SweepTest, FaultsAreOneLineAndExitCode2) {
         EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
     };
     expect_fault({"sweep", path("none.suite")}, "none.suite");
-    expect_fault({"sweep", write("bad.suite", std::string(kSuite) + "schedule = edn\n"), "--output", path("x.h5")}, "did you mean \"edm\"");
-    expect_fault({"sweep", write("bad.suite", std::string(kSuite) + "budget = 0\n"), "--output", path("x.h5")}, "budget");
+    expect_fault(
+        {"sweep", write("bad.suite", std::string(kSuite) + "schedule = edn\n"), "--output", path("x.h5")},
+        "did you mean \"edm\"");
+    expect_fault(
+        {"sweep", write("bad.suite", std::string(kSuite) + "budget = 0\n"), "--output", path("x.h5")},
+        "budget");
     expect_fault({"sweep", suite_, "--rank", "2", "--world-size", "2"}, "rank 2 of 2");
     expect_fault({"sweep", suite_, "--thread", "2x"}, "--threads");
     expect_fault({"table", suite_}, "tiny.suite");

@@ -1,4 +1,5 @@
-// Objectives against closed forms: a network with its initial values predicts zero, which makes every loss known.
+// Objectives against closed forms: a network with its initial values predicts zero, which makes every loss
+// known.
 #include "train/objective.h"
 
 #include <ATen/ATen.h>
@@ -37,7 +38,8 @@ double loss_of(Objective objective, const TrainingBatch& batch, LossSecondMoment
     const NetworkDescription d = tiny::description(objective);
     const UNet net(d.config);
     const Parameters parameters = checked_parameters(net, net.initial_parameters(1), "test");
-    return objective_loss(objective, d, net, NoiseProcess(d.process), parameters, batch, moments, 0).item<double>();
+    return objective_loss(objective, d, net, NoiseProcess(d.process), parameters, batch, moments, 0)
+        .item<double>();
 }
 
 TEST(Objective, SimpleIsTheMeanSquareOfTheNoiseWhenNothingIsPredicted) {
@@ -54,7 +56,8 @@ TEST(Objective, EdmHasTheClosedFormOfThePreconditioning) {
     const double sd = 0.5;
     double expected = 0;
     for (int64_t i = 0; i < 64; ++i) {
-        const double sigma = std::exp(1.2 * batch.normal[i].item<double>() - 1.2), skip = sd * sd / (sigma * sigma + sd * sd);
+        const double sigma = std::exp(1.2 * batch.normal[i].item<double>() - 1.2),
+                     skip = sd * sd / (sigma * sigma + sd * sd);
         const double weight = (sigma * sigma + sd * sd) / (sigma * sigma * sd * sd);
         const at::Tensor error = (skip - 1) * 0.3 + skip * sigma * batch.noise[i].to(at::kDouble);
         expected += weight * error.square().mean().item<double>() / 64;
@@ -62,15 +65,18 @@ TEST(Objective, EdmHasTheClosedFormOfThePreconditioning) {
     EXPECT_NEAR(loss_of(Objective::edm, batch, moments) / expected, 1, 1e-5);
 }
 
-/// KL of the posterior of t against the model with x0hat = x (no noise predicted) and variance half way in the logarithm.
+/// KL of the posterior of t against the model with x0hat = x (no noise predicted) and variance half way in
+/// the logarithm.
 double vlb_term(const NoiseProcess& process, int t, double x0, const at::Tensor& noise) {
     const double sigma = process.sigma(t);
-    const double small = process.posterior_variance(std::max(t, 2) - 1, std::max(t, 2)), large = process.beta(t - 1, t);
+    const double small = process.posterior_variance(std::max(t, 2) - 1, std::max(t, 2)),
+                 large = process.beta(t - 1, t);
     const double model = std::exp(0.5 * (std::log(small) + std::log(large)));
     const double a = std::sqrt(process.abar(t - 1)) * process.beta(t - 1, t) / process.one_minus_abar(t);
     double total = 0;
     for (int64_t i = 0; i < 64; ++i) {
-        const double difference = -a * sigma * noise.flatten()[i].item<double>();  // a (x0 - x0hat), x0hat = x0 + sigma n
+        const double difference =
+            -a * sigma * noise.flatten()[i].item<double>();  // a (x0 - x0hat), x0hat = x0 + sigma n
         total += 0.5 * (std::log(model / small) + small / model - 1 + difference * difference / model) / 64;
     }
     return total / std::numbers::ln2 + 0 * x0;
@@ -79,11 +85,13 @@ double vlb_term(const NoiseProcess& process, int t, double x0, const at::Tensor&
 TEST(Objective, HybridAddsTheBoundWithItsMeanFrozen) {
     const NoiseProcess process(Spec::parse("linear:T=40"));
     TrainingBatch batch = batch_of(16, 0.25, 3);
-    for (int64_t i = 0; i < 16; ++i) batch.uniform[i] = (static_cast<double>(i) + 2.5) / 40;  // t = 3 .. 18: never the decoder
+    for (int64_t i = 0; i < 16; ++i)
+        batch.uniform[i] = (static_cast<double>(i) + 2.5) / 40;  // t = 3 .. 18: never the decoder
     LossSecondMoment moments(40);
     double expected = 0;
     for (int64_t i = 0; i < 16; ++i)
-        expected += batch.noise[i].to(at::kDouble).square().mean().item<double>() / 16 + 0.001 * 40 * vlb_term(process, static_cast<int>(i) + 3, 0.25, batch.noise[i]) / 16;
+        expected += batch.noise[i].to(at::kDouble).square().mean().item<double>() / 16 +
+                    0.001 * 40 * vlb_term(process, static_cast<int>(i) + 3, 0.25, batch.noise[i]) / 16;
     EXPECT_NEAR(loss_of(Objective::hybrid, batch, moments) / expected, 1, 1e-4);
 }
 
@@ -116,7 +124,9 @@ TEST(Objective, VlbUpdatesTheSamplerWithEveryLoss) {
     EXPECT_EQ(moments.counts.sum().item<int64_t>(), 32);
 }
 
-TEST(Objective, UnknownNamesAreListed) { EXPECT_THROW(parse_objective("smple", "--objective"), std::exception); }
+TEST(Objective, UnknownNamesAreListed) {
+    EXPECT_THROW(parse_objective("smple", "--objective"), std::exception);
+}
 
 }  // namespace
 }  // namespace schedbench

@@ -21,7 +21,8 @@ inline NetworkDescription description(Objective objective) {
     const bool learned = objective == Objective::hybrid || objective == Objective::vlb;
     d.config.out_channels = learned ? 2 : 1;
     d.image_size = 8;
-    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm : NetworkDescription::Prediction::eps;
+    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm
+                                               : NetworkDescription::Prediction::eps;
     d.process = NoiseProcess(Spec::parse(objective == Objective::edm ? "continuous" : "linear:T=40")).spec();
     return d;
 }
@@ -34,8 +35,11 @@ inline Dataset images(int64_t count) {
     data.classes = 2;
     for (int64_t i = 0; i < count; ++i)  // waves of random phase: there is something to learn
         for (int64_t p = 0; p < 64; ++p) {
-            const auto phase = static_cast<double>(noise_index({3, NoisePurpose::selection}, static_cast<uint64_t>(i), 0, 628)) / 100;
-            data.pixels.push_back(static_cast<uint8_t>(128 + 120 * std::sin(0.8 * static_cast<double>(p % 8) + phase)));
+            const auto phase = static_cast<double>(noise_index({3, NoisePurpose::selection},
+                                                               static_cast<uint64_t>(i), 0, 628)) /
+                               100;
+            data.pixels.push_back(
+                static_cast<uint8_t>(128 + 120 * std::sin(0.8 * static_cast<double>(p % 8) + phase)));
         }
     for (int64_t i = 0; i < count; ++i) data.labels.push_back(i % 2);
     data.hash = "tiny" + std::to_string(count);

@@ -34,9 +34,10 @@ class TrainerTest : public ::testing::TestWithParam<Objective> {
         return o;
     }
     TrainResult train(const TrainOptions& o, int64_t stop_at = -1) const {
-        return train_network(tiny::description(GetParam()), tiny::images(40), o, nullptr, [&](int64_t step, const Parameters&) {
-            if (step == stop_at) throw std::runtime_error("stopped");
-        });
+        return train_network(tiny::description(GetParam()), tiny::images(40), o, nullptr,
+                             [&](int64_t step, const Parameters&) {
+                                 if (step == stop_at) throw std::runtime_error("stopped");
+                             });
     }
     fs::path folder_;
 };
@@ -48,7 +49,8 @@ TEST_P(TrainerTest, AContinuedRunEndsWithTheSameBits) {
         EXPECT_THROW(train(options("part"), stop), std::runtime_error);
         const TrainResult part = train(options("part"));
         ASSERT_EQ(part.ema.size(), whole.ema.size());
-        for (const auto& [name, value] : whole.ema) EXPECT_TRUE(at::equal(value, part.ema.at(name))) << name << " after a stop at " << stop;
+        for (const auto& [name, value] : whole.ema)
+            EXPECT_TRUE(at::equal(value, part.ema.at(name))) << name << " after a stop at " << stop;
         EXPECT_EQ(part.curve, whole.curve);
     }
 }
@@ -69,11 +71,14 @@ TEST_P(TrainerTest, TheLossFalls) {
     o.checkpoint_every = 200;
     const TrainResult result = train(o);
     double first = 0, last = 0;
-    for (size_t i = 0; i < 20; ++i) first += result.curve[i].second, last += result.curve[result.curve.size() - 1 - i].second;
+    for (size_t i = 0; i < 20; ++i)
+        first += result.curve[i].second, last += result.curve[result.curve.size() - 1 - i].second;
     EXPECT_LT(last, 0.9 * first);
 }
 
-INSTANTIATE_TEST_SUITE_P(Objectives, TrainerTest, ::testing::Values(Objective::simple, Objective::hybrid, Objective::vlb, Objective::edm),
+INSTANTIATE_TEST_SUITE_P(Objectives, TrainerTest,
+                         ::testing::Values(Objective::simple, Objective::hybrid, Objective::vlb,
+                                           Objective::edm),
                          [](const auto& instance) { return objective_name(instance.param); });
 
 TEST(Trainer, ImagesThatDoNotFitAreRefused) {
