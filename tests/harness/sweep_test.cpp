@@ -230,7 +230,7 @@ TEST_F(SweepTest, TablesInEveryFormatAndWhileTheRunGoesOn) {
     }
     ASSERT_EQ(run({"table", path("run.h5")}), 0);
     const std::string table = text_of("log.out");
-    for (const char* word : {"NFE 5", "held-out", "±", "unresolved", "bits/dim", "(learned)"})
+    for (const char* word : {"NFE 5", "held out", "±", "unresolved", "bits/dim", "(learned)"})
         EXPECT_NE(table.find(word), std::string::npos) << word << "\n" << table;
     std::istringstream lines(table);
     for (std::string line; std::getline(lines, line);)
