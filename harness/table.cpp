@@ -363,31 +363,40 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
         return out;
     }
     std::vector<int> steps;
-    std::vector<std::array<std::string, 3>> lines;  // variance, stride, split
+    std::vector<std::string> splits;
+    std::vector<std::pair<std::string, std::string>> lines;  // variance, stride
+    const auto add = [](auto& list, const auto& item) {
+        if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+    };
     for (const LikelihoodRow& row : all) {
-        if (std::find(steps.begin(), steps.end(), row.steps) == steps.end()) steps.push_back(row.steps);
-        const std::array<std::string, 3> key = {row.variance, row.stride, row.split};
-        if (std::find(lines.begin(), lines.end(), key) == lines.end()) lines.push_back(key);
+        add(steps, row.steps);
+        add(splits, row.split);
+        add(lines, std::pair(row.variance, row.stride));
     }
-    std::vector<std::vector<std::string>> rows = {{"bits/dim"}};
-    for (int k : steps) rows[0].push_back("K=" + std::to_string(k));
-    std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a[0] < b[0]; });
-    for (const auto& key : lines) {
-        std::vector<std::string> line = {key[0] + " " + key[1] + ", " + key[2]};
-        for (int k : steps) {
-            std::string text = "-";
-            for (const LikelihoodRow& row : all)
-                if (row.variance == key[0] && row.stride == key[1] && row.split == key[2] && row.steps == k)
-                    text = format_estimate(row.bits_per_dim.value, row.bits_per_dim.se);
-            line.push_back(text);
-        }
-        rows.push_back(line);
-    }
+    std::stable_sort(lines.begin(), lines.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     const LikelihoodRow& first = all[0];
-    return "bits/dim ± standard error over " + std::to_string(first.bits_per_dim.n) + " images (" +
-           first.decoder + " decoder, " + first.first_step + " first-step variance,\nclip " + first.clip +
-           "); rows are reverse variance, stride and split; dp paths are chosen on train\n\n" +
-           print_block(rows, format);
+    std::string out = "bits/dim ± standard error over " + std::to_string(first.bits_per_dim.n) + " images (" +
+                      first.decoder + " decoder, " + first.first_step + " first-step variance,\nclip " +
+                      first.clip + "); rows are reverse variance and stride; dp paths are chosen on train\n";
+    for (const std::string& split : splits) {
+        std::vector<std::vector<std::string>> rows = {{split + " split"}};
+        for (int k : steps) rows[0].push_back("K=" + std::to_string(k));
+        for (const auto& [variance, stride] : lines) {
+            std::vector<std::string> line = {variance + " " + stride};
+            for (int k : steps) {
+                std::string text = "-";
+                for (const LikelihoodRow& row : all)
+                    if (row.variance == variance && row.stride == stride && row.split == split &&
+                        row.steps == k)
+                        text = format_estimate(row.bits_per_dim.value, row.bits_per_dim.se);
+                line.push_back(text);
+            }
+            rows.push_back(line);
+        }
+        out += "\n" + print_block(rows, format);
+    }
+    return out;
 }
 
 nlohmann::json table_json(const Table& table) {

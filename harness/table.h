@@ -40,7 +40,7 @@ Table make_table(const RunFile& run, const std::string& metric = "");
 enum class TableFormat { terminal, markdown, csv, latex };
 std::string print_table(const Table& table, TableFormat format);
 nlohmann::json table_json(const Table& table);
-/// bits/dim: one block a variance; rows strides, columns steps; "train -> test" shown as both splits.
+/// bits/dim: one block a split; rows are variance and stride, columns step counts.
 std::string print_likelihood(const std::vector<LikelihoodRow>& rows, TableFormat format);
 
 /// value and error with two significant digits of the error: "12.34 ±0.45".
