@@ -373,6 +373,7 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
         add(splits, row.split);
         add(lines, std::pair(row.variance, row.stride));
     }
+    std::sort(steps.begin(), steps.end());
     std::stable_sort(lines.begin(), lines.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     const LikelihoodRow& first = all[0];
