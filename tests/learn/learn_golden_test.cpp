@@ -9,21 +9,14 @@
 
 #include "gaussian_statistics.h"
 #include "golden.h"
+#include "golden_json.h"
 #include "learn/learner.h"
 
 namespace schedbench {
 namespace {
 
+using golden::json_files;
 using nlohmann::json;
-
-std::vector<json> json_files(const char* key) {
-    std::vector<json> out;
-    for (const auto& path : golden::files("schedules", ".json")) {
-        json file = json::parse(std::ifstream(path));
-        if (file.contains(key)) out.push_back(std::move(file));
-    }
-    return out;
-}
 
 /// The exact target of a golden description; null if it is none that we know.
 std::shared_ptr<const ExactTarget> target_of(const json& target) {

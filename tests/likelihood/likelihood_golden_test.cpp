@@ -9,22 +9,15 @@
 #include "core/error.h"
 #include "gaussian_statistics.h"
 #include "golden.h"
+#include "golden_json.h"
 #include "likelihood/path_bound.h"
 #include "models/safetensors.h"
 
 namespace schedbench {
 namespace {
 
+using golden::json_files;
 using nlohmann::json;
-
-std::vector<json> json_files(const char* key) {
-    std::vector<json> out;
-    for (const auto& path : golden::files("schedules", ".json")) {
-        json file = json::parse(std::ifstream(path));
-        if (file.contains(key)) out.push_back(std::move(file));
-    }
-    return out;
-}
 
 TEST(GoldenLikelihood, DiscreteDecoder) {
     golden::Tally tally("schedules/discrete_decoder");

@@ -7,22 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "golden.h"
+#include "golden_json.h"
 #include "models/exact.h"
 #include "sampler_probe.h"
 
 namespace schedbench {
 namespace {
 
+using golden::json_files;
 using nlohmann::json;
-
-std::vector<json> json_files(const char* key) {
-    std::vector<json> out;
-    for (const auto& path : golden::files("schedules", ".json")) {
-        json file = json::parse(std::ifstream(path));
-        if (file.contains(key)) out.push_back(std::move(file));
-    }
-    return out;
-}
 
 std::vector<double> grid_levels(const std::string& name, int steps, double low, double high, double c = 1) {
     if (name.starts_with("karras_rho")) return probe::karras(std::stod(name.substr(10)), steps, low, high);
