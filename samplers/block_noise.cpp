@@ -54,12 +54,18 @@ at::Tensor stacked(std::vector<at::Generator>& generators, Draw&& draw) {
 
 }  // namespace
 
-EdmNoise::EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes)
+EdmNoise::EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
+                   int64_t classes)
     : sizes_(std::move(shape)) {
     for (int64_t id : sample_ids)
-        generators_.push_back(at::detail::createCPUGenerator((seed + static_cast<uint64_t>(id)) % (uint64_t{1} << 32)));
-    latent_ = stacked(generators_, [&](at::Generator& g) { return at::randn(sizes_, g, at::kFloat); }).to(at::kDouble);
-    if (classes > 0) labels_ = stacked(generators_, [&](at::Generator& g) { return at::randint(classes, {}, g, at::kLong); });
+        generators_.push_back(
+            at::detail::createCPUGenerator((seed + static_cast<uint64_t>(id)) % (uint64_t{1} << 32)));
+    latent_ = stacked(generators_, [&](at::Generator& g) {
+                  return at::randn(sizes_, g, at::kFloat);
+              }).to(at::kDouble);
+    if (classes > 0)
+        labels_ =
+            stacked(generators_, [&](at::Generator& g) { return at::randint(classes, {}, g, at::kLong); });
 }
 
 at::Tensor EdmNoise::step(uint32_t draw) const {
@@ -75,10 +81,13 @@ at::Tensor EdmNoise::labels(int64_t classes) const {
     return labels_;
 }
 
-std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed, std::vector<int64_t> sample_ids,
-                                             std::vector<int64_t> shape, int64_t classes, const std::string& where) {
-    if (policy == "philox") return std::make_unique<PhiloxNoise>(seed, std::move(sample_ids), std::move(shape));
-    if (policy == "edm") return std::make_unique<EdmNoise>(seed, std::move(sample_ids), std::move(shape), classes);
+std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed,
+                                             std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
+                                             int64_t classes, const std::string& where) {
+    if (policy == "philox")
+        return std::make_unique<PhiloxNoise>(seed, std::move(sample_ids), std::move(shape));
+    if (policy == "edm")
+        return std::make_unique<EdmNoise>(seed, std::move(sample_ids), std::move(shape), classes);
     throw Error("spec", "\"" + policy + "\" is not a noise policy", where, "known: philox, edm");
 }
 

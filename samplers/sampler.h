@@ -29,7 +29,8 @@ class BlockNoise {
     virtual ~BlockNoise() = default;
     virtual at::Tensor latent() const = 0;
     virtual at::Tensor step(uint32_t draw) const = 0;
-    /// Classes of the block for a model of `classes` classes, [B] int64; undefined for an unconditional model.
+    /// Classes of the block for a model of `classes` classes, [B] int64; undefined for an unconditional
+    /// model.
     virtual at::Tensor labels(int64_t /*classes*/) const { return {}; }
 };
 
@@ -46,9 +47,9 @@ class PhiloxNoise final : public BlockNoise {
     std::vector<int64_t> ids_, shape_;
 };
 
-/// The policy of EDM's generate.py, to replay published seeds: one ATen CPU generator a sample, seeded with (seed + id)
-/// mod 2^32; draws in its order: latent (float32), label if the model has classes, then one draw a step (float64), also
-/// for steps that do not use it.
+/// The policy of EDM's generate.py, to replay published seeds: one ATen CPU generator a sample, seeded with
+/// (seed + id) mod 2^32; draws in its order: latent (float32), label if the model has classes, then one draw
+/// a step (float64), also for steps that do not use it.
 class EdmNoise final : public BlockNoise {
   public:
     EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes);
@@ -65,8 +66,9 @@ class EdmNoise final : public BlockNoise {
 };
 
 /// "philox" or "edm"; Error("spec") for another name.
-std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed, std::vector<int64_t> sample_ids,
-                                             std::vector<int64_t> shape, int64_t classes, const std::string& where);
+std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed,
+                                             std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
+                                             int64_t classes, const std::string& where);
 
 /// Labels of a block of samples, from purpose `label`: label = index(seed, sample id) in [0, classes).
 at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes);
