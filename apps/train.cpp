@@ -6,12 +6,14 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apps/comma_list.h"
 #include "apps/commands.h"
 #include "apps/options.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "data/dataset.h"
 #include "data/image_grid.h"
+#include "eval/quantise.h"
 #include "models/safetensors.h"
 #include "samplers/sampler.h"
 #include "schedules/schedule.h"
@@ -21,18 +23,8 @@ namespace schedbench {
 namespace {
 
 std::vector<int64_t> integers(const std::string& text, const std::string& where) {
-    std::vector<int64_t> out;
-    size_t start = 0;
-    while (start <= text.size() && !text.empty()) {
-        const size_t comma = std::min(text.find(',', start), text.size());
-        const auto value = parse_number(text.substr(start, comma - start));
-        if (!value || *value < 1 || *value != static_cast<double>(static_cast<int64_t>(*value)))
-            throw Error("option", "wants whole numbers with commas between them, not \"" + text + "\"",
-                        where);
-        out.push_back(static_cast<int64_t>(*value));
-        start = comma + 1;
-    }
-    return out;
+    const std::vector<int> values = comma_integers(text, where);
+    return {values.begin(), values.end()};
 }
 
 NetworkDescription describe(const Options& options, const Dataset& data, Objective objective) {
@@ -85,7 +77,7 @@ void write_samples(const std::string& path, const NetworkDescription& descriptio
     const at::Tensor labels = model.classes() > 0 ? block_labels(0, ids, model.classes()) : at::Tensor();
     const at::Tensor x = make_sampler(Spec::parse("heun"))
                              ->sample(model, schedule, PhiloxNoise(0, ids, model.shape()), labels);
-    const at::Tensor pixels = at::floor(x.mul(127.5).add(128)).clamp(0, 255).to(at::kByte).contiguous();
+    const at::Tensor pixels = quantise(x).contiguous();
     write_image_grid(path, {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())},
                      {pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3)}, 8);
 }

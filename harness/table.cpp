@@ -249,7 +249,6 @@ Table make_table(const RunFile& run, const std::string& metric) {
         } else {
             const ScheduleRecord schedule = run.schedule(cell.schedule);
             row.schedule = schedule.schedule.spec;
-            row.schedule_id = cell.schedule;
             row.learned = schedule.learned.has_value();
             table.rows.push_back(row);
         }

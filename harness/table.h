@@ -15,7 +15,6 @@ namespace schedbench {
 
 struct TableRow {
     std::string cell, model, schedule, sampler;  ///< ids and specs; schedule "held-out" for real images
-    std::string schedule_id;
     bool learned = false;
     int64_t budget = 0, steps = 0, nfe = 0, n = 0;
     Estimate metric;
