@@ -48,7 +48,7 @@ int run(const std::vector<std::string>& arguments) {
 const Command kKnotsCommand = {
     "knots", "print the levels of a schedule", "schedbench knots SPEC --steps N [options]",
     "  schedbench knots edm:rho=7 --steps 18\n"
-    "  schedbench knots quadratic --process cosine:T=4000 --steps 50 --json\n"
+    "  schedbench knots quadratic-kt --process cosine:T=4000 --steps 50 --json\n"
     "  schedbench knots log-linear --sigma-min 0.02 --sigma-max 100 --steps 10\n"
     "  schedbench knots 'explicit:levels=[80,10,1,0.1,0]' --process linear:T=1000 --time fractional\n",
     run};

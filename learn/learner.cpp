@@ -104,13 +104,12 @@ Schedule place(const LearnedSchedule& learned, const Spec& completed, const Nois
         throw Error("number", "there is no path with " + std::to_string(request.steps) + " steps", where,
                     "paths were kept for " + std::to_string(learned.paths.begin()->first) + " to " +
                         std::to_string(learned.paths.rbegin()->first));
-    if (process.discrete())
-        return finish_index_schedule(completed, "dynamic programme", "zero", found->second, process, request,
-                                     where);
+    const ScheduleOrigin origin{completed, "dynamic programme", "the path of least cost with N nodes", "zero"};
+    if (process.discrete()) return finish_index_schedule(origin, found->second, process, request, where);
     const NoiseProcess chain = statistics_chain(process, static_cast<int>(completed.integer("grid"))).process;
     std::vector<double> levels{0};
     for (int64_t t : found->second) levels.insert(levels.begin(), chain.sigma(static_cast<int>(t)));
-    return finish_schedule(completed, "dynamic programme", "zero", levels, process, request, where);
+    return finish_schedule(origin, levels, process, request, where);
 }
 
 }  // namespace schedbench

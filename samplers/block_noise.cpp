@@ -38,6 +38,12 @@ at::Tensor PhiloxNoise::step(uint32_t draw) const {
     return normals({seed_, NoisePurpose::step}, ids_, shape_, draw);
 }
 
+at::Tensor PhiloxNoise::extra(uint32_t step, uint32_t k) const {
+    constexpr uint32_t kStepBits = 20;  // more steps than any schedule has
+    SCHEDBENCH_ASSERT(step >> kStepBits == 0 && k >= 1 && k >> (32 - kStepBits) == 0);
+    return normals({seed_, NoisePurpose::step}, ids_, shape_, step | (k << kStepBits));
+}
+
 at::Tensor PhiloxNoise::labels(int64_t classes) const {
     return classes > 0 ? block_labels(seed_, ids_, classes) : at::Tensor();
 }
@@ -74,6 +80,11 @@ at::Tensor EdmNoise::step(uint32_t draw) const {
     for (; next_draw_ <= draw; ++next_draw_)
         last_ = stacked(generators_, [&](at::Generator& g) { return at::randn(sizes_, g, at::kDouble); });
     return last_;
+}
+
+at::Tensor EdmNoise::extra(uint32_t, uint32_t) const {
+    throw Error("option", "replays a generator that is drawn from once a step, but this sampler draws more often",
+                "noise=edm", "use noise=philox");
 }
 
 at::Tensor EdmNoise::labels(int64_t classes) const {

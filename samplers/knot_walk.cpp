@@ -18,8 +18,8 @@ std::string shape_text(at::IntArrayRef sizes) {
 }  // namespace
 
 KnotWalk::KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
-                   const at::Tensor& labels)
-    : denoiser_(denoiser), schedule_(schedule), latent_(noise.latent().to(at::kDouble)), labels_(labels) {
+                   const at::Tensor& labels, const StepObserver& observer)
+    : denoiser_(denoiser), schedule_(schedule), observer_(observer), latent_(noise.latent().to(at::kDouble)), labels_(labels) {
     SCHEDBENCH_ASSERT(schedule.steps() >= 1 && schedule.model_time.size() == schedule.effective.size());
     const std::vector<int64_t> shape = denoiser.shape();
     if (latent_.dim() < 1 || latent_.sizes().slice(1) != at::IntArrayRef(shape))
@@ -39,6 +39,16 @@ KnotWalk::KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const Blo
             "option",
             "the model has " + std::to_string(denoiser.classes()) + " classes, but no labels were given",
             denoiser.spec());
+}
+
+at::Tensor KnotWalk::start() const {
+    at::Tensor x = latent_ * level(0);
+    if (observer_) observer_(0, x);
+    return x;
+}
+
+void KnotWalk::step_done(int i, const at::Tensor& x) const {
+    if (observer_) observer_(i + 1, x);
 }
 
 LocatedLevel KnotWalk::knot(int i) const {

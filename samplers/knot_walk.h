@@ -14,11 +14,13 @@ class KnotWalk {
   public:
     /// Error("shape") if the noise or the labels do not fit the model.
     KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
-             const at::Tensor& labels);
+             const at::Tensor& labels, const StepObserver& observer);
 
     int steps() const { return schedule_.steps(); }
     double level(int i) const { return schedule_.effective[static_cast<size_t>(i)]; }
-    at::Tensor start() const { return latent_ * level(0); }  ///< x at the first knot
+    at::Tensor start() const;  ///< x at the first knot: latent * sigma_0, a tensor of its own
+    /// To be called after step i (0..N-1) with x at knot i + 1.
+    void step_done(int i, const at::Tensor& x) const;
     LocatedLevel knot(int i) const;
     /// The level that the model offers for a sigma which is no knot (churn), under the schedule's own time
     /// rule.
@@ -30,6 +32,7 @@ class KnotWalk {
   private:
     const Denoiser& denoiser_;
     const Schedule& schedule_;
+    const StepObserver& observer_;
     at::Tensor latent_, labels_;
 };
 

@@ -1,21 +1,14 @@
 #include <ATen/ATen.h>
 
-#include <array>
 #include <limits>
 
 #include "core/error.h"
-#include "samplers/families.h"
+#include "samplers/family_list.h"
 #include "samplers/sampler.h"
 
 namespace schedbench {
 
 namespace {
-
-const std::array<SamplerFamily, 5>& families() {
-    static const std::array<SamplerFamily, 5> list{euler_family, ddim_family, ddpm_family, heun_family,
-                                                   dpmpp_family};
-    return list;
-}
 
 /// The null system: a model that costs nothing, on which evaluations are counted.
 class NullDenoiser final : public Denoiser {
@@ -50,28 +43,56 @@ int64_t count_evaluations(const Sampler& sampler, int steps, bool end_zero) {
 
 }  // namespace
 
+const std::vector<SamplerFamily>& sampler_families() {
+    static const std::vector<SamplerFamily> list = {
+#define SCHEDBENCH_CALL(name) sampler_list::name(),
+        SCHEDBENCH_SAMPLER_FAMILIES(SCHEDBENCH_CALL)
+#undef SCHEDBENCH_CALL
+    };
+    return list;
+}
+
 const std::vector<SpecEntry>& sampler_entries() {
     static const std::vector<SpecEntry> entries = [] {
         std::vector<SpecEntry> out;
-        for (const SamplerFamily& family : families()) out.push_back(family.entry());
+        for (const SamplerFamily& family : sampler_families()) out.push_back(family.entry);
         return out;
     }();
     return entries;
 }
 
-std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where) {
+const SamplerFamily& sampler_family(const Spec& spec, const std::string& where) {
     const SpecEntry& entry = find_entry(sampler_entries(), spec, "samplers", where);
-    const Spec completed = complete(spec, entry, where);
-    for (const SamplerFamily& family : families())
-        if (family.entry().name == entry.name) return family.make(completed, where);
-    SCHEDBENCH_ASSERT(false);
-    return nullptr;
+    return sampler_families()[static_cast<size_t>(&entry - sampler_entries().data())];
+}
+
+std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where) {
+    const SamplerFamily& family = sampler_family(spec, where);
+    return family.make(complete(spec, family.entry, where), where);
+}
+
+void check_fit(const Sampler& sampler, const Denoiser& denoiser, const std::string& noise_policy,
+               const std::string& where) {
+    const SamplerNeeds needs = sampler.needs();
+    const std::string name = sampler.spec().print();
+    if (needs.variance && !denoiser.has_variance())
+        throw Error("option",
+                    name + " needs a model with variance channels, which " + denoiser.spec() + " has not", where,
+                    "choose another variance, or a model with learned variance");
+    if (needs.table && !denoiser.process().discrete())
+        throw Error("option",
+                    name + " needs a model with a noise table, but the process of " + denoiser.spec() +
+                        " is continuous",
+                    where, "choose another sampler");
+    if (needs.extra_draws && noise_policy != "philox")
+        throw Error("option",
+                    name + " draws noise more than once a step, which noise=" + noise_policy + " cannot give",
+                    where, "use noise=philox");
 }
 
 int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where,
                         const std::string& end_rule) {
-    SCHEDBENCH_ASSERT(end_rule == "zero" || end_rule == "sigma-min");
-    const bool end_zero = end_rule == "zero";
+    const bool end_zero = end_rule != "sigma-min";
     const int64_t least = count_evaluations(sampler, 1, end_zero);
     if (least > budget)
         throw Error("number",

@@ -29,6 +29,9 @@ class BlockNoise {
     virtual ~BlockNoise() = default;
     virtual at::Tensor latent() const = 0;
     virtual at::Tensor step(uint32_t draw) const = 0;
+    /// The k-th further draw of a step, k = 1..4095, for samplers that need more than one. Error("option") if the
+    /// policy cannot give it.
+    virtual at::Tensor extra(uint32_t step, uint32_t k) const = 0;
     /// Classes of the block for a model of `classes` classes, [B] int64; undefined for an unconditional
     /// model.
     virtual at::Tensor labels(int64_t /*classes*/) const { return {}; }
@@ -40,6 +43,7 @@ class PhiloxNoise final : public BlockNoise {
     PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape);
     at::Tensor latent() const override;
     at::Tensor step(uint32_t draw) const override;
+    at::Tensor extra(uint32_t step, uint32_t k) const override;
     at::Tensor labels(int64_t classes) const override;
 
   private:
@@ -55,6 +59,7 @@ class EdmNoise final : public BlockNoise {
     EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes);
     at::Tensor latent() const override { return latent_; }
     at::Tensor step(uint32_t draw) const override;
+    at::Tensor extra(uint32_t step, uint32_t k) const override;  ///< Error: EDM draws once a step
     at::Tensor labels(int64_t classes) const override;
 
   private:
@@ -73,22 +78,38 @@ std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t
 /// Labels of a block of samples, from purpose `label`: label = index(seed, sample id) in [0, classes).
 at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes);
 
+/// Told x (float64 [B, shape...], VE form; not to be kept without a clone) at knot 0, before the first step, and
+/// after each step at knots 1..N.
+using StepObserver = std::function<void(int knot, const at::Tensor& x)>;
+
+/// What a sampler asks of a model and of the noise: the compatibility matrix, checked before a sweep starts.
+struct SamplerNeeds {
+    bool variance = false;     ///< the learned variance of the model
+    bool extra_draws = false;  ///< draws noise more than once a step (not with noise=edm)
+    bool table = false;        ///< a model with a noise table (a discrete process)
+};
+
 class Sampler {
   public:
     virtual ~Sampler() = default;
     /// Returns x at the schedule's last level, float64 [B, shape...].
     virtual at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
-                              const at::Tensor& labels = {}) const = 0;
+                              const at::Tensor& labels = {}, const StepObserver& observer = {}) const = 0;
     virtual const Spec& spec() const = 0;              ///< completed
     virtual bool stochastic() const { return false; }  ///< draws step noise
+    virtual SamplerNeeds needs() const { return {}; }
 };
 
-const std::vector<SpecEntry>& sampler_entries();  ///< euler, ddim, ddpm, heun, dpmpp-2m
+/// Error("option") that names the sampler and the model if it cannot run on it under this noise policy.
+void check_fit(const Sampler& sampler, const Denoiser& denoiser, const std::string& noise_policy,
+               const std::string& where);
+
+const std::vector<SpecEntry>& sampler_entries();
 std::unique_ptr<Sampler> make_sampler(const Spec& spec, const std::string& where = "sampler");
 
 /// The largest N whose counted NFE is at most `budget`, found by running the sampler on a null denoiser
 /// (shape {1}). Error("number") if even N = 1 needs more. `nfe` receives the NFE really used. `end_rule` is
-/// the schedule's ("zero" or "sigma-min"): a step to 0 may cost less.
+/// the schedule's (all but "sigma-min" end at 0): a step to 0 may cost less.
 int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where,
                         const std::string& end_rule = "zero");
 

@@ -2,47 +2,40 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "schedules/family_list.h"
 #include "schedules/schedule.h"
-#include "schedules/schedule_family.h"
 
 namespace schedbench {
 
 namespace {
 
+using Type = SpecParam::Type;
+
 constexpr double kAutoMin = 0.002, kAutoMax = 80;  ///< range of Karras et al. 2022, table 1
 
-SpecParam end_param() {
-    return {"end",
-            SpecParam::Type::choice,
-            "zero",
-            "zero: N levels, then 0; sigma-min: N+1 levels, no 0",
-            {"zero", "sigma-min"}};
+bool has_range(const ScheduleFamily& family) {
+    return family.level || family.range;
 }
 
-std::vector<ScheduleFamily> all_families() {
-    std::vector<ScheduleFamily> out;
-    for (const auto* list : {&sigma_families(), &index_families(), &listed_families()})
-        out.insert(out.end(), list->begin(), list->end());
-    return out;
+LevelRange automatic_range(const ScheduleFamily& family, const FamilyContext& context) {
+    if (family.range) return family.range(context);
+    return {std::max(context.process.sigma_min(), kAutoMin), std::min(context.process.sigma_max(), kAutoMax)};
 }
 
-const std::vector<ScheduleFamily>& families() {
-    static const std::vector<ScheduleFamily> list = all_families();
-    return list;
-}
-
-std::vector<double> levels_of(const ScheduleFamily& family, FamilyContext& context) {
+void set_range(const ScheduleFamily& family, FamilyContext& context) {
     const Spec& spec = context.spec;
-    const NoiseProcess& process = context.process;
-    context.sigma_max =
-        spec.is_auto("sigma-max") ? std::min(process.sigma_max(), kAutoMax) : spec.number("sigma-max");
-    context.sigma_min =
-        spec.is_auto("sigma-min") ? std::max(process.sigma_min(), kAutoMin) : spec.number("sigma-min");
+    const bool auto_min = spec.is_auto("sigma-min"), auto_max = spec.is_auto("sigma-max");
+    const LevelRange range = auto_min || auto_max ? automatic_range(family, context) : LevelRange{};
+    context.sigma_min = auto_min ? range.sigma_min : spec.number("sigma-min");
+    context.sigma_max = auto_max ? range.sigma_max : spec.number("sigma-max");
     if (!(context.sigma_min > 0 && context.sigma_min < context.sigma_max && std::isfinite(context.sigma_max)))
         throw Error("number",
                     "expected 0 < sigma-min < sigma-max, but they are " + format_number(context.sigma_min) +
                         " and " + format_number(context.sigma_max),
                     context.where, "give levels as noise-to-signal ratios");
+}
+
+std::vector<double> levels_of(const ScheduleFamily& family, const FamilyContext& context) {
     std::vector<double> levels(static_cast<size_t>(context.count), context.sigma_max);
     for (int i = 1; i < context.count; ++i)
         levels[static_cast<size_t>(i)] =
@@ -51,68 +44,118 @@ std::vector<double> levels_of(const ScheduleFamily& family, FamilyContext& conte
     return levels;
 }
 
+void check_request(const ScheduleFamily& family, const NoiseProcess& process, const ScheduleRequest& request,
+                   const std::string& where) {
+    if (request.steps < 0 || (request.steps == 0 && !family.own_count))
+        throw Error("number", "the number of steps must be at least 1, not " + std::to_string(request.steps),
+                    where);
+    if (request.steps > 0 && request.steps < family.least_steps)
+        throw Error("number",
+                    family.entry.name + " needs at least " + std::to_string(family.least_steps) + " steps: " +
+                        family.least_reason,
+                    where, "ask for more steps");
+    if ((family.indices || family.needs_table) && !process.discrete())
+        throw Error("spec",
+                    family.entry.name +
+                        " chooses entries of a noise table, but the model's process is continuous",
+                    where, "use a schedule in sigma, such as edm or log-linear");
+}
+
+void refuse_ambiguous(const std::string& name, const std::string& where) {
+    for (const AmbiguousName& one : ambiguous_schedules()) {
+        if (one.name != name) continue;
+        std::string choices;
+        for (const auto& choice : one.choices)
+            choices += (choices.empty() ? "say " : "; or ") + choice.spec + " (" + choice.meaning + ")";
+        throw Error("spec", "\"" + name + "\" means more than one schedule", where, choices);
+    }
+}
+
 }  // namespace
 
-SpecEntry sigma_entry(SpecEntry entry) {
-    using Type = SpecParam::Type;
-    entry.params.push_back(end_param());
-    entry.params.push_back(
-        {"sigma-min", Type::number, "auto", "lowest level; auto = the model's, at least 0.002"});
-    entry.params.push_back(
-        {"sigma-max", Type::number, "auto", "highest level; auto = the model's, at most 80"});
+double FamilyContext::positive(const char* key) const {
+    const double value = spec.number(key);
+    if (!(value > 0) || !std::isfinite(value))
+        throw Error("number", std::string(key) + " must be positive, not " + format_number(value), where);
+    return value;
+}
+
+SpecEntry shared_keys(const ScheduleFamily& family) {
+    SpecEntry entry = family.entry;
+    if (!(family.own_count && family.levels))
+        entry.params.push_back({"end",
+                                Type::choice,
+                                "zero",
+                                "zero: N levels, then 0; sigma-min: N+1 levels, no 0; replace: N+1 levels, the "
+                                "last replaced by 0",
+                                {"zero", "sigma-min", "replace"}});
+    if (has_range(family)) {
+        const std::string own = family.range ? "auto = the schedule's own" : "auto = the model's, ";
+        entry.params.push_back(
+            {"sigma-min", Type::number, "auto", "lowest level; " + own + (family.range ? "" : "at least 0.002")});
+        entry.params.push_back(
+            {"sigma-max", Type::number, "auto", "highest level; " + own + (family.range ? "" : "at most 80")});
+    }
     return entry;
 }
 
-SpecEntry index_entry(SpecEntry entry) {
-    entry.params.push_back(end_param());
-    return entry;
+const std::vector<ScheduleFamily>& schedule_families() {
+    static const std::vector<ScheduleFamily> list = {
+#define SCHEDBENCH_CALL(name) family_list::name(),
+        SCHEDBENCH_SCHEDULE_FAMILIES(SCHEDBENCH_CALL)
+#undef SCHEDBENCH_CALL
+    };
+    return list;
 }
 
 const std::vector<SpecEntry>& schedule_entries() {
     static const std::vector<SpecEntry> list = [] {
         std::vector<SpecEntry> entries;
-        for (const ScheduleFamily& family : families()) entries.push_back(family.entry);
+        for (const ScheduleFamily& family : schedule_families()) entries.push_back(shared_keys(family));
         return entries;
     }();
     return list;
 }
 
-Schedule build_schedule(const Spec& spec, const NoiseProcess& process, const ScheduleRequest& request,
-                        const std::string& where) {
-    const SpecEntry& entry = find_entry(schedule_entries(), spec, "schedules", where);
-    const ScheduleFamily& family = *std::find_if(families().begin(), families().end(),
-                                                 [&](const auto& f) { return f.entry.name == entry.name; });
-    const Spec completed = complete(spec, entry, where);
-    if (request.steps < 0 || (request.steps == 0 && !family.levels))
-        throw Error("number", "the number of steps must be at least 1, not " + std::to_string(request.steps),
-                    where);
-    FamilyContext context{completed, process, request.steps, 0, 0, where};
-    if (family.levels) {
-        std::vector<double> levels = family.levels(context);
-        const std::string end_rule = !levels.empty() && levels.back() == 0 ? "zero" : "sigma-min";
-        return finish_schedule(completed, family.coordinate, end_rule, std::move(levels), process, request,
-                               where);
-    }
-    const std::string& end_rule = completed.text("end");
-    if (end_rule == "sigma-min") ++context.count;
+Schedule build_schedule(const ScheduleFamily& family, const Spec& spec, const NoiseProcess& process,
+                        const ScheduleRequest& request, const std::string& where) {
+    const Spec completed = complete(spec, shared_keys(family), where);
+    check_request(family, process, request, where);
+    FamilyContext context{completed, process, request.steps, 0, 0, request.steps, where};
+    const bool chooses_end = family.own_count && family.levels;
+    ScheduleOrigin origin{completed, family.coordinate, family.map, chooses_end ? "" : completed.text("end"),
+                          family.rounding};
+    if (!family.own_count && origin.end_rule != "zero") ++context.count;
+    if (has_range(family)) set_range(family, context);
     if (family.indices) {
-        if (!process.discrete())
-            throw Error(
-                "spec",
-                entry.name + " chooses entries of a noise table, but the model's process is continuous",
-                where, "use a schedule in sigma, such as edm or log-linear");
         if (context.count > process.table_size())
             throw Error("number",
-                        entry.name + " needs " + std::to_string(context.count) +
+                        family.entry.name + " needs " + std::to_string(context.count) +
                             " entries, but the table has " + std::to_string(process.table_size()),
                         where, "ask for fewer steps");
-        return finish_index_schedule(completed, family.coordinate, end_rule, family.indices(context), process,
-                                     request, where);
+        std::vector<int64_t> indices = family.indices(context);
+        if (indices.size() > 1 && indices.front() < indices.back())
+            std::reverse(indices.begin(), indices.end());
+        if (origin.end_rule == "replace" && !indices.empty()) indices.back() = 0;
+        return finish_index_schedule(origin, std::move(indices), process, request, where);
     }
-    std::vector<double> levels = levels_of(family, context);
-    if (end_rule == "zero") levels.push_back(0);
-    return finish_schedule(completed, family.coordinate, end_rule, std::move(levels), process, request,
-                           where);
+    std::vector<double> levels = family.level ? levels_of(family, context) : family.levels(context);
+    if (chooses_end)
+        origin.end_rule = !levels.empty() && levels.back() == 0 ? "zero" : "sigma-min";
+    else if (origin.end_rule == "zero")
+        levels.push_back(0);
+    else if (origin.end_rule == "replace" && !levels.empty())
+        levels.back() = 0;
+    return finish_schedule(origin, std::move(levels), process, request, where);
+}
+
+Schedule build_schedule(const Spec& spec, const NoiseProcess& process, const ScheduleRequest& request,
+                        const std::string& where) {
+    refuse_ambiguous(spec.name, where);
+    const SpecEntry& entry = find_entry(schedule_entries(), spec, "schedules", where);
+    const auto family = std::find_if(schedule_families().begin(), schedule_families().end(),
+                                     [&](const auto& f) { return f.entry.name == entry.name; });
+    return build_schedule(*family, spec, process, request, where);
 }
 
 }  // namespace schedbench

@@ -27,4 +27,7 @@ std::vector<int64_t> leading_indices(int64_t table_size, int64_t count, bool mul
 /// 2023).
 std::vector<int64_t> trailing_indices(int64_t table_size, int64_t count);
 
+/// Entries counted from 0, counted from 1.
+std::vector<int64_t> from_one(std::vector<int64_t> zero_based);
+
 }  // namespace schedbench

@@ -29,7 +29,7 @@ std::vector<double> levels_from_curve(const LearnedCurve& curve, int steps, cons
 Schedule schedule_from_curve(const LearnedCurve& curve, const Spec& completed, const std::string& end_rule,
                              const NoiseProcess& process, const ScheduleRequest& request,
                              const std::string& where) {
-    return finish_schedule(completed, "arc length", end_rule,
+    return finish_schedule({completed, "arc length", "sigma = the learned curve at length x", end_rule},
                            levels_from_curve(curve, request.steps, end_rule, where), process, request, where);
 }
 

@@ -187,6 +187,14 @@ double NoiseProcess::fractional_index(double level) const {
     return t - 1 + std::log(level / sigma(t - 1)) / std::log(sigma(t) / sigma(t - 1));
 }
 
+double NoiseProcess::level_at(double position) const {
+    SCHEDBENCH_ASSERT(discrete() && position >= 1 && position <= table_size());
+    const int below = std::min(static_cast<int>(position), table_size() - 1);
+    const double share = position - below;
+    if (table_size() == 1 || share == 0) return sigma(static_cast<int>(position));
+    return std::exp((1 - share) * std::log(sigma(below)) + share * std::log(sigma(below + 1)));
+}
+
 LocatedLevel NoiseProcess::locate(double level, TimeRule rule) const {
     if (!(level >= 0) || !std::isfinite(level))
         throw Error("number", "a level must be finite and not negative, not " + format_number(level),

@@ -51,6 +51,8 @@ class NoiseProcess {
 
     int nearest_index(double level) const;        ///< |sigma_t - level| minimal, ties to the smaller t; 1..T
     double fractional_index(double level) const;  ///< in [1, T], linear in ln sigma between entries
+    /// The inverse of fractional_index: the level at a position in [1, T], ln sigma linear between entries.
+    double level_at(double position) const;
     /// Level 0 is located at index 0 (nothing is evaluated there). Error("number") for a negative, infinite
     /// or NaN level. On a table, a level beyond its ends gets the end's index (and, with TimeRule::nearest,
     /// the end's level).

@@ -62,13 +62,15 @@ void append(Schedule& schedule, const LocatedLevel& located, bool discrete) {
     if (discrete) schedule.index.push_back(located.index);
 }
 
-Schedule start(const Spec& completed, const std::string& coordinate, const std::string& end_rule,
-               const NoiseProcess& process, const ScheduleRequest& request) {
+Schedule start(const ScheduleOrigin& origin, const NoiseProcess& process, const ScheduleRequest& request) {
     Schedule out;
-    out.spec = completed.print();
-    out.coordinate = coordinate;
-    out.end_rule = end_rule;
+    out.spec = origin.spec.print();
+    out.coordinate = origin.coordinate;
+    out.map = origin.map;
+    out.end_rule = origin.end_rule;
+    out.rounding = origin.rounding;
     out.time_rule = time_rule_name(process, request.time_rule);
+    out.requested_steps = request.steps;
     return out;
 }
 
@@ -86,6 +88,12 @@ nlohmann::json Schedule::to_json() const {
     nlohmann::json out;
     out["spec"] = spec;
     out["steps"] = steps();
+    out["requested_steps"] = requested_steps;
+    out["coordinate"] = coordinate;
+    out["map"] = map;
+    out["end_rule"] = end_rule;
+    out["rounding"] = rounding;
+    out["time_rule"] = time_rule;
     out["requested"] = requested;
     out["effective"] = effective;
     out["index"] = index.empty() ? nlohmann::json(nullptr) : nlohmann::json(index);
@@ -97,12 +105,12 @@ nlohmann::json Schedule::to_json() const {
     return out;
 }
 
-Schedule finish_schedule(const Spec& completed, const std::string& coordinate, const std::string& end_rule,
-                         std::vector<double> requested, const NoiseProcess& process,
-                         const ScheduleRequest& request, const std::string& where) {
+Schedule finish_schedule(const ScheduleOrigin& origin, std::vector<double> requested,
+                         const NoiseProcess& process, const ScheduleRequest& request,
+                         const std::string& where) {
     check_levels(requested, process, where);
     check_count(requested.size(), request, where, "give as many levels as steps, and one more");
-    Schedule out = start(completed, coordinate, end_rule, process, request);
+    Schedule out = start(origin, process, request);
     for (size_t i = 0; i < requested.size(); ++i) {
         double level = requested[i];
         if (process.discrete() && level > 0)
@@ -126,18 +134,17 @@ Schedule finish_schedule(const Spec& completed, const std::string& coordinate, c
     return out;
 }
 
-Schedule finish_index_schedule(const Spec& completed, const std::string& coordinate,
-                               const std::string& end_rule, std::vector<int64_t> indices,
+Schedule finish_index_schedule(const ScheduleOrigin& origin, std::vector<int64_t> indices,
                                const NoiseProcess& process, const ScheduleRequest& request,
                                const std::string& where) {
     if (!process.discrete())
         throw Error(
             "spec",
-            completed.name + " chooses entries of a noise table, but the model's process is continuous",
+            origin.spec.name + " chooses entries of a noise table, but the model's process is continuous",
             where, "use a schedule in sigma, such as edm or log-linear");
     if (indices.size() > 1 && indices.front() < indices.back()) std::reverse(indices.begin(), indices.end());
-    if (end_rule == "zero" && (indices.empty() || indices.back() != 0)) indices.push_back(0);
-    Schedule out = start(completed, coordinate, end_rule, process, request);
+    if (origin.end_rule != "sigma-min" && (indices.empty() || indices.back() != 0)) indices.push_back(0);
+    Schedule out = start(origin, process, request);
     for (size_t i = 0; i < indices.size(); ++i) {
         const int64_t t = indices[i];
         if (t < 0 || t > process.table_size() || (t == 0 && i + 1 < indices.size()))

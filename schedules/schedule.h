@@ -15,10 +15,14 @@
 namespace schedbench {
 
 struct Schedule {
-    std::string spec;        ///< completed spec: all defaults written out
+    std::string spec;        ///< completed spec: all defaults and parameters written out
     std::string coordinate;  ///< what the knots are uniform in ("sigma^(1/rho)", "index", "arc length", ...)
-    std::string end_rule;    ///< "zero": N levels, then 0.  "sigma-min": N+1 levels down to sigma_min
+    std::string map;         ///< the level as a function of that coordinate; "" in runs of schema 1.0
+    std::string end_rule;    ///< "zero": N levels, then 0.  "sigma-min": N+1 levels down to sigma_min.
+                             ///< "replace": N+1 levels, the last of which is replaced by 0
+    std::string rounding;    ///< what is rounded, and how, before the process rounds; "" in runs of schema 1.0
     std::string time_rule;   ///< "nearest" or "fractional" (discrete process), "continuous"
+    int requested_steps = 0;  ///< N asked for; 0 = as many as the spec lists
     std::vector<double>
         requested;  ///< [N+1] levels before any rounding to a table ([more] if knots were merged)
     std::vector<double> effective;  ///< [N+1] levels at which the sampler runs
@@ -28,8 +32,8 @@ struct Schedule {
     int steps() const { return static_cast<int>(effective.size()) - 1; }
     /// SHA-256 (16 digits) over spec, rules, effective levels and model times.
     std::string hash() const;
-    /// {"spec","steps","requested","effective","index"|null,"model_time"|null,"hash"}: the form of `knots
-    /// --json`.
+    /// {"spec","steps","requested_steps","coordinate","map","end_rule","rounding","time_rule","requested",
+    /// "effective","index"|null,"model_time"|null,"hash"}: the form of `knots --json`.
     nlohmann::json to_json() const;
 };
 
@@ -40,10 +44,19 @@ struct ScheduleRequest {
     bool allow_fewer = false;  ///< accept merged knots, or a stride with another number of steps
 };
 
-/// All schedules that a spec alone defines, with parameters. Those in sigma have end=zero|sigma-min, and
-/// sigma-min / sigma-max that default to "auto": the process's own range, cut to [0.002, 80]. Those that
-/// choose table entries have end=zero|sigma-min (zero: N entries and level 0; sigma-min: N + 1 entries).
+/// All schedules that a spec alone defines, with parameters (schedule_family.h says which ones they share).
 const std::vector<SpecEntry>& schedule_entries();
+
+/// A name that means more than one schedule, and what it may mean.
+struct AmbiguousName {
+    struct Choice {
+        std::string spec, meaning;
+    };
+    std::string name;
+    std::vector<Choice> choices;
+};
+/// Names that people type and that name two schedules or more: build_schedule answers them with the choice.
+const std::vector<AmbiguousName>& ambiguous_schedules();
 
 /// Builds a schedule. Errors ("spec", "number") name `where`: N < 1; levels not finite or not falling; after
 /// rounding to a table two knots equal (unless allow_fewer); a name that is unknown or that needs a discrete
@@ -51,15 +64,21 @@ const std::vector<SpecEntry>& schedule_entries();
 Schedule build_schedule(const Spec& spec, const NoiseProcess& process, const ScheduleRequest& request,
                         const std::string& where = "schedule");
 
-/// Rounds requested levels (falling; a last 0 stands for end=zero) to the process and fills in all of the
-/// record.
-Schedule finish_schedule(const Spec& completed, const std::string& coordinate, const std::string& end_rule,
-                         std::vector<double> requested, const NoiseProcess& process,
-                         const ScheduleRequest& request, const std::string& where);
+/// What a method knows of its schedule beside the knots.
+struct ScheduleOrigin {
+    const Spec& spec;  ///< completed
+    std::string coordinate, map, end_rule, rounding = "none";
+};
 
-/// The same for a method that chooses table indices (rising or falling, 1..T): effective = requested.
-Schedule finish_index_schedule(const Spec& completed, const std::string& coordinate,
-                               const std::string& end_rule, std::vector<int64_t> indices,
+/// Rounds requested levels (falling; a last 0 unless end_rule is "sigma-min") to the process and fills in all
+/// of the record.
+Schedule finish_schedule(const ScheduleOrigin& origin, std::vector<double> requested,
+                         const NoiseProcess& process, const ScheduleRequest& request,
+                         const std::string& where);
+
+/// The same for a method that chooses table indices (rising or falling, 1..T): effective = requested. With
+/// end_rule "zero" or "replace" a missing last 0 is added.
+Schedule finish_index_schedule(const ScheduleOrigin& origin, std::vector<int64_t> indices,
                                const NoiseProcess& process, const ScheduleRequest& request,
                                const std::string& where);
 

@@ -74,6 +74,9 @@ class Reader {
         return file_.has_attribute(group_, name) ? text(name) : std::string();
     }
     int64_t integer(const char* name) const { return file_.integer_attribute(group_, name); }
+    int64_t optional_integer(const char* name, int64_t otherwise) const {
+        return file_.has_attribute(group_, name) ? integer(name) : otherwise;
+    }
     double real(const char* name) const { return file_.real_attribute(group_, name); }
     bool has(const char* name) const { return file_.exists(path(name)); }
     template <class T>
@@ -184,6 +187,9 @@ void write_record(Hdf5File& file, const std::string& group, const ScheduleRecord
         .attribute("end_rule", schedule.end_rule)
         .attribute("time_rule", schedule.time_rule)
         .attribute("hash", schedule.hash())
+        .attribute("map", schedule.map)
+        .attribute("rounding", schedule.rounding)
+        .attribute("requested_steps", static_cast<int64_t>(schedule.requested_steps))
         .array("requested", schedule.requested)
         .array("effective", schedule.effective)
         .optional_array("index", schedule.index)
@@ -206,6 +212,9 @@ void read_record(const Hdf5File& file, const std::string& group, ScheduleRecord&
     schedule.coordinate = in.text("coordinate");
     schedule.end_rule = in.text("end_rule");
     schedule.time_rule = in.text("time_rule");
+    schedule.map = in.optional_text("map");
+    schedule.rounding = in.optional_text("rounding");
+    schedule.requested_steps = static_cast<int>(in.optional_integer("requested_steps", schedule.requested_steps));
     schedule.requested = in.array<double>("requested");
     schedule.effective = in.array<double>("effective");
     schedule.index = in.optional_array<int64_t>("index");

@@ -30,7 +30,9 @@ Hdf5File open_copy(const RunLock& lock, const RunHeader& header) {
         throw Error("store", "cannot copy the run to change it: " + failure.message(), part,
                     "folding needs as much free space as the run file has");
     }
-    return Hdf5File::open_for_writing(part);
+    Hdf5File file = Hdf5File::open_for_writing(part);
+    file.set_attribute("/", "schema_version", schema_version());  // an older minor version is one from now on
+    return file;
 }
 
 template <class T>

@@ -21,8 +21,8 @@ namespace schedbench {
 
 inline constexpr const char* kSchemaName = "schedbench";
 inline constexpr int kSchemaMajor = 1;
-inline constexpr int kSchemaMinor = 0;
-std::string schema_version();  ///< "1.0"
+inline constexpr int kSchemaMinor = 1;
+std::string schema_version();  ///< "1.1"
 
 /// One attribute or data set of a record.
 struct SchemaItem {

@@ -14,6 +14,9 @@
 namespace schedbench {
 namespace {
 
+/// Work files live for one cell; their layout counts on its own, apart from that of run files.
+constexpr const char* kWorkVersion = "1.0";
+
 std::string bytes_hash(const auto& values) {
     return sha256({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
 }
@@ -71,10 +74,10 @@ void WorkFile::make(const std::string& path, const WorkLayout& layout) {
     Hdf5File file = Hdf5File::create(path, true);
     const int64_t rows = layout.capacity, chunk = layout.block_rows;
     file.set_attribute("/", "encoding_type", "work");
-    file.set_attribute("/", "encoding_version", schema_version());
+    file.set_attribute("/", "encoding_version", kWorkVersion);
     file.set_attribute("/", "description", "samples of one rank for an unfinished cell");
     file.set_attribute("/", "schema", std::string(kSchemaName) + "-work");
-    file.set_attribute("/", "schema_version", schema_version());
+    file.set_attribute("/", "schema_version", kWorkVersion);
     file.set_attribute("/", "identity", layout.identity);
     file.set_attribute("/", "extractor", layout.extractor);
     file.set_attribute("/", "rank", layout.rank);
@@ -174,10 +177,10 @@ void WorkFile::read_layout() {
         file_.text_attribute("/", "schema") != std::string(kSchemaName) + "-work") {
         throw Error("store", "it is not a work file of schedbench", path(), "move it out of the work folder");
     }
-    if (file_.text_attribute("/", "schema_version") != schema_version()) {
+    if (file_.text_attribute("/", "schema_version") != kWorkVersion) {
         throw Error("store",
                     "it has version " + file_.text_attribute("/", "schema_version") + ", expected " +
-                        schema_version(),
+                        kWorkVersion,
                     path(), "finish the cell with the program that began it, or delete the work folder");
     }
     layout_.identity = file_.text_attribute("/", "identity");

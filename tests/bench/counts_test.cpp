@@ -67,6 +67,7 @@ class CountingNoise final : public BlockNoise {
     explicit CountingNoise(const BlockNoise& inner) : inner_(inner) {}
     at::Tensor latent() const override { return ++latents, inner_.latent(); }
     at::Tensor step(uint32_t draw) const override { return ++steps, inner_.step(draw); }
+    at::Tensor extra(uint32_t step, uint32_t k) const override { return ++steps, inner_.extra(step, k); }
     mutable int64_t latents = 0, steps = 0;
 
   private:

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,12 @@ class GivenNoise final : public BlockNoise {
     at::Tensor step(uint32_t draw) const override {
         return draw < steps_.size() ? steps_[draw] : at::zeros_like(latent_);
     }
+    /// The k-th further draw of a step; zero unless it was set.
+    at::Tensor extra(uint32_t step, uint32_t k) const override {
+        const auto found = extras.find({step, k});
+        return found == extras.end() ? at::zeros_like(latent_) : found->second;
+    }
+    std::map<std::pair<uint32_t, uint32_t>, at::Tensor> extras;
 
   private:
     at::Tensor latent_;

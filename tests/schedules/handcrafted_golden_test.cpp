@@ -133,7 +133,7 @@ TEST(GoldenSchedules, StridesGiveTheirEntriesAsASchedule) {
                     if (c.key == "indices")
                         name = starts_with(id, "ddim_quad") ? "ddim-quad" : "ddim-uniform";
                     if (c.key == "nodes") name = starts_with(id, "even") ? "even" : "even-kt";
-                    if (c.key == "nodes_bumped") name = "quadratic";
+                    if (c.key == "nodes_bumped") name = "quadratic-kt";
                     if (multistep != std::string::npos) name += ":multistep=true";
                     Indices expected = entry.at(c.key).get<Indices>();
                     if (!from_one)

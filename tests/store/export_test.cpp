@@ -1,3 +1,4 @@
+#include "store/schema.h"
 #include "store/export.h"
 
 #include <nlohmann/json.hpp>
@@ -39,7 +40,7 @@ TEST_F(StoreTest, TablesHoldFullPrecision) {
         << csv;
     const auto summary = nlohmann::json::parse(summary_json(run));
     EXPECT_EQ(summary["cells"], 2);
-    EXPECT_EQ(summary["schema_version"], "1.0");
+    EXPECT_EQ(summary["schema_version"], schema_version());
 }
 
 TEST_F(StoreTest, ArraysAsNpyAndNpz) {

@@ -241,7 +241,7 @@ TEST_F(StoreTest, AlienAndNewerFilesAreErrors) {
     }
     std::filesystem::remove(run_);
     make_run(run_, 3);
-    for (const char* version : {"1.1", "2.0", "one", "1"}) {
+    for (const char* version : {"1.2", "2.0", "one", "1"}) {
         Hdf5File::open_for_writing(run_).set_attribute("/", "schema_version", version);
         error_of([&] { RunFile::open(run_); });
     }

@@ -1,15 +1,12 @@
-// Schedules whose levels are written down: in the spec, or in a file.
+// Levels that the user writes down, in the spec or in a file.
 #include <fstream>
 
 #include "core/error.h"
-#include "schedules/learned_schedule.h"
-#include "schedules/schedule_family.h"
+#include "schedules/family_list.h"
 
-namespace schedbench {
+namespace schedbench::family_list {
 
 namespace {
-
-using Type = SpecParam::Type;
 
 std::vector<double> read_levels(const std::string& path) {
     std::ifstream in(path);
@@ -32,7 +29,7 @@ std::vector<double> read_levels(const std::string& path) {
     return out;
 }
 
-std::vector<double> explicit_levels(const FamilyContext& c) {
+std::vector<double> explicit_levels_of(const FamilyContext& c) {
     const bool listed = c.spec.find("levels")->kind == SpecValue::Kind::list;
     const std::string& file = c.spec.text("file");
     if (listed == !file.empty())
@@ -41,31 +38,21 @@ std::vector<double> explicit_levels(const FamilyContext& c) {
     return listed ? c.spec.numbers("levels") : read_levels(file);
 }
 
-std::vector<double> learned_levels(const FamilyContext& c) {
-    if (c.count < 1) throw Error("number", "a learned schedule needs a number of steps", c.where);
-    return LearnedSchedule::read(c.spec.text("file")).levels(c.count, c.spec.text("end"), c.process, c.where);
-}
-
 }  // namespace
 
-const std::vector<ScheduleFamily>& listed_families() {
-    static const std::vector<ScheduleFamily> list = {
-        {{"explicit",
-          "levels as given, from high to low; a last 0 means: denoise fully at the end",
-          "",
-          {{"levels", Type::numbers, "", "N+1 levels, falling, separated by commas in brackets"},
-           {"file", Type::text, "", "or a text file with one level a line"}}},
-         "none",
-         nullptr,
-         nullptr,
-         explicit_levels},
-        {index_entry({"learned",
-                      "read off a file that `schedbench learn` wrote",
-                      "",
-                      {{"file", Type::text, "", "the file", {}, true}}}),
-         "learned", nullptr, nullptr, learned_levels},
-    };
-    return list;
+ScheduleFamily explicit_levels() {
+    using Type = SpecParam::Type;
+    ScheduleFamily f;
+    f.entry = {"explicit",
+               "levels as given, from high to low; a last 0 means: denoise fully at the end",
+               "",
+               {{"levels", Type::numbers, "", "N+1 levels, falling, separated by commas in brackets"},
+                {"file", Type::text, "", "or a text file with one level a line"}}};
+    f.coordinate = "none";
+    f.map = "as given";
+    f.levels = explicit_levels_of;
+    f.own_count = true;
+    return f;
 }
 
-}  // namespace schedbench
+}  // namespace schedbench::family_list

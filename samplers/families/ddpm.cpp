@@ -17,10 +17,10 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "samplers/families.h"
+#include "samplers/family_list.h"
 #include "samplers/knot_walk.h"
 
-namespace schedbench {
+namespace schedbench::sampler_list {
 
 namespace {
 
@@ -28,18 +28,19 @@ class Ddpm final : public Sampler {
   public:
     explicit Ddpm(Spec spec) : spec_(std::move(spec)), variance_(spec_.text("variance")) {}
     at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
-                      const at::Tensor& labels) const override {
-        if (variance_ == "learned" && !denoiser.has_variance())
-            throw Error("option", "ddpm:variance=learned needs a model with variance channels",
-                        denoiser.spec(), "use variance=posterior or variance=beta");
-        const KnotWalk walk(denoiser, schedule, noise, labels);
+                      const at::Tensor& labels, const StepObserver& observer) const override {
+        check_fit(*this, denoiser, "philox", denoiser.spec());
+        const KnotWalk walk(denoiser, schedule, noise, labels, observer);
         at::Tensor x = walk.start();
         for (int i = 0; i < walk.steps(); ++i) {
             const double a = walk.level(i), b = walk.level(i + 1);
             const double keep = (b / a) * (b / a);
             const DenoiserOutput out = walk.output(x, walk.knot(i));
             x = keep * x + (1 - keep) * out.x0;
-            if (b == 0) continue;
+            if (b == 0) {
+                walk.step_done(i, x);
+                continue;
+            }
             const at::Tensor z = noise.step(static_cast<uint32_t>(i)).to(at::kDouble);
             const double posterior = keep * (a - b) * (a + b);
             const double beta = (a - b) * (a + b) * (1 + b * b) / (1 + a * a);
@@ -50,29 +51,18 @@ class Ddpm final : public Sampler {
             } else {
                 x = x + std::sqrt(variance_ == "beta" ? beta : posterior) * z;
             }
+            walk.step_done(i, x);
         }
         return walk.finish(x);
     }
     const Spec& spec() const override { return spec_; }
     bool stochastic() const override { return true; }
+    SamplerNeeds needs() const override { return {.variance = variance_ == "learned"}; }
 
   private:
     Spec spec_;
     std::string variance_;
 };
-
-const SpecEntry& entry() {
-    static const SpecEntry entry{
-        "ddpm",
-        "ancestral sampling on any subset of levels, no noise on the step to level 0",
-        "Ho et al. 2020, eqs. 6-7; Nichol & Dhariwal 2021, section 4 and eq. 15",
-        {{"variance",
-          SpecParam::Type::choice,
-          "posterior",
-          "reverse variance: posterior (small), beta (large), or learned",
-          {"posterior", "beta", "learned"}}}};
-    return entry;
-}
 
 std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) {
     return std::make_unique<Ddpm>(spec);
@@ -80,6 +70,19 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) {
 
 }  // namespace
 
-const SamplerFamily ddpm_family{entry, make};
+SamplerFamily ddpm() {
+    return {{
+        "ddpm",
+        "ancestral sampling on any subset of levels, no noise on the step to level 0",
+        "Ho et al. 2020, eqs. 6-7; Nichol & Dhariwal 2021, section 4 and eq. 15",
+        {{"variance",
+          SpecParam::Type::choice,
+          "posterior",
+          "reverse variance: posterior (small), beta (large), or learned",
+          {"posterior", "beta", "learned"}}}},
+            "1",
+            first_order,
+            make};
+}
 
-}  // namespace schedbench
+}  // namespace schedbench::sampler_list

@@ -14,10 +14,10 @@
 #include <numbers>
 
 #include "core/error.h"
-#include "samplers/families.h"
+#include "samplers/family_list.h"
 #include "samplers/knot_walk.h"
 
-namespace schedbench {
+namespace schedbench::sampler_list {
 
 namespace {
 
@@ -31,8 +31,8 @@ class Heun final : public Sampler {
           noise_(spec_.number("s-noise")),
           knots_divisor_(spec_.text("churn-divisor") == "knots") {}
     at::Tensor sample(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
-                      const at::Tensor& labels) const override {
-        const KnotWalk walk(denoiser, schedule, noise, labels);
+                      const at::Tensor& labels, const StepObserver& observer) const override {
+        const KnotWalk walk(denoiser, schedule, noise, labels, observer);
         const double most =
             std::min(churn_ / (walk.steps() + (knots_divisor_ ? 1 : 0)), std::numbers::sqrt2 - 1);
         at::Tensor x = walk.start();
@@ -52,10 +52,11 @@ class Heun final : public Sampler {
             const at::Tensor predicted = x + (b - hat) * slope;
             if (b == 0) {
                 x = predicted;
-                continue;
+            } else {
+                const at::Tensor end_slope = (predicted - walk.denoised(predicted, i + 1)) / b;
+                x = x + (0.5 * (b - hat)) * (slope + end_slope);
             }
-            const at::Tensor end_slope = (predicted - walk.denoised(predicted, i + 1)) / b;
-            x = x + (0.5 * (b - hat)) * (slope + end_slope);
+            walk.step_done(i, x);
         }
         return walk.finish(x);
     }
@@ -68,9 +69,18 @@ class Heun final : public Sampler {
     bool knots_divisor_;
 };
 
-const SpecEntry& entry() {
+std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
+    for (const char* key : {"s-churn", "s-min", "s-max", "s-noise"})
+        if (!(spec.number(key) >= 0))
+            throw Error("spec", std::string("key \"") + key + "\" of heun must not be negative", where);
+    return std::make_unique<Heun>(spec);
+}
+
+}  // namespace
+
+SamplerFamily heun() {
     constexpr auto number = SpecParam::Type::number;
-    static const SpecEntry entry{
+    return {{
         "heun",
         "Heun's method with optional churn; 2N-1 evaluations when the schedule ends at 0",
         "Karras et al. 2022, algs. 1 and 2",
@@ -82,19 +92,10 @@ const SpecEntry& entry() {
           SpecParam::Type::choice,
           "steps",
           "s-churn is divided by the number of steps N, or of knots N+1",
-          {"steps", "knots"}}}};
-    return entry;
+          {"steps", "knots"}}}},
+            "2, but 1 on a step to level 0",
+            second_order,
+            make};
 }
 
-std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
-    for (const char* key : {"s-churn", "s-min", "s-max", "s-noise"})
-        if (!(spec.number(key) >= 0))
-            throw Error("spec", std::string("key \"") + key + "\" of heun must not be negative", where);
-    return std::make_unique<Heun>(spec);
-}
-
-}  // namespace
-
-const SamplerFamily heun_family{entry, make};
-
-}  // namespace schedbench
+}  // namespace schedbench::sampler_list

@@ -1,0 +1,20 @@
+// The samplers, in the order in which `schedbench list samplers` shows them. A new one is a file
+// families/NAME.cpp that defines SamplerFamily sampler_list::NAME(), and a line here.
+#pragma once
+
+#include "samplers/sampler_family.h"
+
+#define SCHEDBENCH_SAMPLER_FAMILIES(FAMILY) \
+    FAMILY(euler)                           \
+    FAMILY(ddim)                            \
+    FAMILY(ddpm)                            \
+    FAMILY(heun)                            \
+    FAMILY(dpmpp_2m)
+
+namespace schedbench::sampler_list {
+
+#define SCHEDBENCH_DECLARE(name) SamplerFamily name();
+SCHEDBENCH_SAMPLER_FAMILIES(SCHEDBENCH_DECLARE)
+#undef SCHEDBENCH_DECLARE
+
+}  // namespace schedbench::sampler_list
