@@ -7,6 +7,7 @@
 #include "apps/options.h"
 #include "core/error.h"
 #include "harness/registry.h"
+#include "schedules/schedule.h"
 
 namespace schedbench {
 namespace {
@@ -37,7 +38,7 @@ std::string choices_of(const SpecParam& param) {
     return out.empty() ? type_name(param.type) : out;
 }
 
-nlohmann::json json_of(const SpecEntry& entry) {
+nlohmann::json json_of(const SpecEntry& entry, const Facts& facts) {
     nlohmann::json params = nlohmann::json::array();
     for (const SpecParam& p : entry.params) {
         params.push_back({{"key", p.key},
@@ -47,15 +48,34 @@ nlohmann::json json_of(const SpecEntry& entry) {
                           {"help", p.help}});
         if (!p.choices.empty()) params.back()["choices"] = p.choices;
     }
-    return {{"name", entry.name},
-            {"summary", entry.summary},
-            {"source", entry.source},
-            {"params", params},
-            {"aliases", entry.aliases}};
+    nlohmann::json known = nlohmann::json::object();
+    for (const auto& [name, text] : facts) known[name] = text;
+    return {{"name", entry.name},   {"summary", entry.summary},  {"source", entry.source},
+            {"params", params},     {"aliases", entry.aliases},  {"facts", known}};
 }
 
-void print_entry(const SpecEntry& entry) {
+const Facts& facts_of(const RegistryKind& kind, size_t i) {
+    static const Facts none;
+    return i < kind.facts.size() ? kind.facts[i] : none;
+}
+
+/// Names that mean two things or more, and what they may mean.
+void print_ambiguous() {
+    std::cout << "Names with more than one meaning (they are answered with the choice):\n";
+    for (const AmbiguousName& name : ambiguous_schedules()) {
+        std::cout << "    " << name.name << "\n";
+        for (const auto& choice : name.choices) {
+            std::string spec = choice.spec;
+            if (spec.size() < 24) spec.resize(24, ' ');
+            std::cout << "        " << spec << " " << choice.meaning << "\n";
+        }
+    }
+}
+
+void print_entry(const SpecEntry& entry, const Facts& facts) {
     std::cout << entry.name << "\n    " << entry.summary << "\n";
+    for (const auto& [name, text] : facts)
+        if (text != "none") std::cout << "    " << name << ": " << text << "\n";
     for (const SpecParam& p : entry.params) {
         std::string head = p.key + (p.required ? " (needed)" : p.fallback.empty() ? "" : "=" + p.fallback);
         if (head.size() < 24) head.resize(24, ' ');
@@ -80,8 +100,9 @@ int run(const std::vector<std::string>& arguments) {
         for (const RegistryKind& kind : kinds) {
             all[kind.name] = nlohmann::json::array();
             if (!options.on("json")) std::cout << kind.name << "\n";
-            for (const SpecEntry& entry : kind.entries) {
-                all[kind.name].push_back(json_of(entry));
+            for (size_t i = 0; i < kind.entries.size(); ++i) {
+                const SpecEntry& entry = kind.entries[i];
+                all[kind.name].push_back(json_of(entry, facts_of(kind, i)));
                 std::string name = entry.name;
                 if (name.size() < 19) name.resize(19, ' ');
                 if (!options.on("json")) std::cout << "  " << name << " " << entry.summary << "\n";
@@ -107,10 +128,11 @@ int run(const std::vector<std::string>& arguments) {
                     (match.empty() ? "" : "did you mean \"" + match + "\"? ") + "known: " + known);
     }
     nlohmann::json array = nlohmann::json::array();
-    for (const SpecEntry& entry : kind->entries) {
-        array.push_back(json_of(entry));
-        if (!options.on("json")) print_entry(entry);
+    for (size_t i = 0; i < kind->entries.size(); ++i) {
+        array.push_back(json_of(kind->entries[i], facts_of(*kind, i)));
+        if (!options.on("json")) print_entry(kind->entries[i], facts_of(*kind, i));
     }
+    if (name == "schedules" && !options.on("json")) print_ambiguous();
     if (options.on("json")) std::cout << array.dump() << "\n";
     return 0;
 }

@@ -49,17 +49,18 @@ Cell make_cell(const Options& options) {
     cell.model = make_model(Spec::parse(options.text("model"), "--model"));
     if (options.on("clip")) cell.model = clip_denoiser(cell.model);
     cell.sampler = make_sampler(Spec::parse(options.text("sampler"), "--sampler"), "--sampler");
+    check_fit(*cell.sampler, *cell.model, "philox", "--sampler");
     const Spec spec = Spec::parse(options.text("schedule"), "--schedule");
     if (is_learner(spec))
         throw Error("option", "\"" + spec.name + "\" is learned from a model and data", "--schedule",
                     "use schedbench learn --output FILE.json first, then --schedule learned:file=FILE.json");
-    const bool listed = spec.name == "explicit";
+    const bool listed = has_own_count(spec);
     if (options.has("steps") == options.has("budget") && !(listed && !options.has("steps")))
         throw Error("option", "give either --steps N or --budget B", "--steps");
     int steps = 0;
     if (options.has("budget")) {
         if (listed)
-            throw Error("option", "explicit levels have a number of steps of their own", "--budget",
+            throw Error("option", spec.name + " has a number of steps of its own", "--budget",
                         "leave it out");
         const SpecValue* end = spec.find("end");
         steps = steps_within_budget(*cell.sampler, step_count(options, "budget"), nullptr, "--budget",

@@ -62,9 +62,12 @@ void print_schedule(const Schedule& schedule, bool json) {
                    schedule.index.empty() ? "-" : std::to_string(schedule.index[i]),
                    std::isnan(time) ? "-" : short_number(time, 10)});
     }
-    std::cout << "spec   " << schedule.spec << "\nsteps  " << schedule.steps()
-              << ", uniform in: " << schedule.coordinate << ", end: " << schedule.end_rule
-              << ", time: " << schedule.time_rule << "\nhash   " << schedule.hash() << "\n\n";
+    std::cout << "spec   " << schedule.spec << "\nsteps  " << schedule.steps();
+    if (schedule.requested_steps > 0 && schedule.requested_steps != schedule.steps())
+        std::cout << " of the " << schedule.requested_steps << " asked for";
+    std::cout << "\nknots  uniform in " << schedule.coordinate << ": " << schedule.map << "\nend    "
+              << schedule.end_rule << ", rounding: " << schedule.rounding << ", time: " << schedule.time_rule
+              << "\nhash   " << schedule.hash() << "\n\n";
     table.print(std::cout);
     if (aligned) return;
     std::cout << "\nrequested " << schedule.requested.size() << " levels, of which "

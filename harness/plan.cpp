@@ -10,6 +10,16 @@
 
 namespace schedbench {
 
+namespace {
+
+/// A step to level 0 may cost a sampler less, so a budget depends on how the schedule ends.
+std::string end_rule(const Spec& spec) {
+    const SpecValue* end = spec.find("end");
+    return end && end->text == "sigma-min" ? "sigma-min" : "zero";
+}
+
+}  // namespace
+
 void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const Suite& suite,
                   const RuntimeSettings& runtime) {
     cell.schedule = std::move(schedule);
@@ -44,38 +54,38 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
     for (const Spec& spec : suite.samplers)
         plan.samplers.push_back(make_sampler(spec, suite.path + ", key sampler"));
 
+    // Everything that cannot run is said before anything runs.
+    for (const PlannedModel& model : plan.models)
+        for (const auto& sampler : plan.samplers)
+            check_fit(*sampler, *model.denoiser, suite.noise, suite.path + ", key sampler");
+
     const std::string where = suite.path + ", key schedule";
     for (size_t m = 0; m < plan.models.size(); ++m)
         for (size_t s = 0; s < plan.samplers.size(); ++s) {
-            struct Size {
-                int budget, steps, nfe;
-            };
-            std::vector<Size> sizes;
-            for (int budget : suite.budgets) {
-                int nfe = 0;
-                const int steps =
-                    steps_within_budget(*plan.samplers[s], budget, &nfe, suite.path + ", key budget");
-                sizes.push_back({budget, steps, nfe});
-            }
-            for (int steps : suite.steps) sizes.push_back({0, steps, 0});
-            for (const Size& size : sizes)
-                for (const Spec& spec : suite.schedules) {
-                    PlannedCell cell;
-                    cell.model = m, cell.sampler = s;
-                    cell.budget = size.budget, cell.steps = size.steps, cell.nfe = size.nfe;
-                    cell.learned = is_learner(spec);
-                    const NoiseProcess& process = plan.models[m].denoiser->process();
-                    if (cell.learned) {
-                        cell.schedule_spec = complete_learner(spec, process, where);
-                    } else {
-                        Schedule schedule =
-                            build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer},
-                                           where + " = " + spec.print());
-                        cell.schedule_spec = Spec::parse(schedule.spec);
-                        resolve_cell(cell, std::move(schedule), plan, suite, runtime);
-                    }
-                    plan.cells.push_back(std::move(cell));
+            const auto add = [&](const Spec& spec, int budget, int steps) {
+                PlannedCell cell;
+                cell.model = m, cell.sampler = s;
+                cell.budget = budget, cell.steps = steps;
+                if (budget > 0)
+                    cell.steps = steps_within_budget(*plan.samplers[s], budget, &cell.nfe,
+                                                     suite.path + ", key budget", end_rule(spec));
+                cell.learned = is_learner(spec);
+                const NoiseProcess& process = plan.models[m].denoiser->process();
+                if (cell.learned) {
+                    cell.schedule_spec = complete_learner(spec, process, where);
+                } else {
+                    Schedule schedule =
+                        build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer},
+                                       where + " = " + spec.print());
+                    cell.schedule_spec = Spec::parse(schedule.spec);
+                    resolve_cell(cell, std::move(schedule), plan, suite, runtime);
                 }
+                plan.cells.push_back(std::move(cell));
+            };
+            for (int budget : suite.budgets)
+                for (const Spec& spec : suite.schedules) add(spec, budget, 0);
+            for (int steps : suite.steps)
+                for (const Spec& spec : suite.schedules) add(spec, 0, steps);
         }
     const int64_t image_bytes = [&] {
         int64_t size = 1;

@@ -6,8 +6,8 @@
 #include "learn/learner.h"
 #include "models/exact.h"
 #include "models/native.h"
-#include "samplers/sampler.h"
-#include "schedules/schedule.h"
+#include "samplers/sampler_family.h"
+#include "schedules/schedule_family.h"
 
 namespace schedbench {
 
@@ -23,13 +23,79 @@ std::vector<SpecEntry> model_entries() {
     return all;
 }
 
+RegistryKind schedules() {
+    RegistryKind kind{"schedules", schedule_entries(), {}};
+    for (const ScheduleFamily& family : schedule_families()) {
+        const bool table = family.indices || family.needs_table;
+        Facts facts{{"uniform in", family.coordinate},
+                    {family.indices ? "index" : "level", family.map},
+                    {"rounding", family.rounding},
+                    {"fits", table ? "models with a noise table" : "any model"}};
+        if (family.least_steps > 1)
+            facts.emplace_back("steps", "at least " + std::to_string(family.least_steps) + ": " + family.least_reason);
+        kind.facts.push_back(std::move(facts));
+    }
+    for (const SpecEntry& entry : learner_entries()) {
+        kind.entries.push_back(entry);
+        kind.facts.push_back({{"fits", "any model; learned from it and from data"}});
+    }
+    return kind;
+}
+
+std::string fits(const SamplerNeeds& needs) {
+    std::string out = needs.variance ? "models with variance channels" : "any model";
+    if (needs.table) out = "models with a noise table";
+    return out + (needs.extra_draws ? ", noise=philox" : "");
+}
+
+/// What the sampler needs as it is, and where one choice of a key makes a difference.
+std::string fits(const SamplerFamily& family) {
+    const auto needs_of = [&](const Spec& spec) -> std::string {
+        try {
+            return fits(make_sampler(spec)->needs());
+        } catch (const Error&) {
+            return "";  // needs another key first: a file, a nested sampler
+        }
+    };
+    Spec spec;
+    spec.name = family.entry.name;
+    const std::string plain = needs_of(spec);
+    if (plain.empty()) return "what the nested sampler fits";
+    std::string out = plain;
+    for (const SpecParam& param : family.entry.params)
+        for (const std::string& choice : param.choices) {
+            Spec chosen = spec;
+            chosen.set(param.key, SpecValue::of_text(choice));
+            const std::string other = needs_of(chosen);
+            if (!other.empty() && other != plain) out += "; " + param.key + "=" + choice + ": " + other;
+        }
+    return out;
+}
+
+RegistryKind samplers() {
+    RegistryKind kind{"samplers", sampler_entries(), {}};
+    for (const SamplerFamily& family : sampler_families()) {
+        Facts facts{{"evaluations a step", family.evaluations}, {"fits", fits(family)}};
+        try {
+            Spec spec;
+            spec.name = family.entry.name;
+            const auto sampler = make_sampler(spec);
+            const int order = family.order(sampler->spec());
+            facts.emplace_back("order", order == 0 ? "none declared" : std::to_string(order));
+            facts.emplace_back("noise", sampler->stochastic() ? "drawn in steps" : "none at the defaults");
+        } catch (const Error&) {
+            facts.emplace_back("order", "that of the nested sampler");
+        }
+        kind.facts.push_back(std::move(facts));
+    }
+    return kind;
+}
+
 }  // namespace
 
 const std::vector<RegistryKind>& registry() {
     static const std::vector<RegistryKind> kinds = [] {
-        std::vector<SpecEntry> schedules = schedule_entries();
-        for (const SpecEntry& entry : learner_entries()) schedules.push_back(entry);
-        return std::vector<RegistryKind>{{"schedules", schedules},    {"samplers", sampler_entries()},
+        return std::vector<RegistryKind>{schedules(),                 samplers(),
                                          {"models", model_entries()}, {"extractors", extractor_entries()},
                                          {"data", dataset_entries()}, {"processes", NoiseProcess::entries()}};
     }();
@@ -41,7 +107,7 @@ std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& 
     const SpecEntry& entry = find_entry(entries, spec, "models", where);
     if (entry.name == "clip")
         return clip_denoiser(make_model(complete(spec, entry, where).nested("inner"), where));
-    if (entry.name == "native") return NativeDenoiser::load(complete(spec, entry, where), where);
+    if (entry.name == "native") return load_native(complete(spec, entry, where), where);
     return make_exact(spec, where);
 }
 

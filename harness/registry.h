@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/spec.h"
@@ -12,9 +13,13 @@
 
 namespace schedbench {
 
+/// What one must know of an entry beside its parameters: {"order", "2"}, {"fits", "any model"}.
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
 struct RegistryKind {
     std::string name;  ///< plural noun: "schedules"
     std::vector<SpecEntry> entries;
+    std::vector<Facts> facts{};  ///< one an entry, or none at all
 };
 const std::vector<RegistryKind>& registry();
 

@@ -17,15 +17,14 @@ bool has_range(const ScheduleFamily& family) {
     return family.level || family.range;
 }
 
-LevelRange automatic_range(const ScheduleFamily& family, const FamilyContext& context) {
-    if (family.range) return family.range(context);
-    return {std::max(context.process.sigma_min(), kAutoMin), std::min(context.process.sigma_max(), kAutoMax)};
+bool range_of_model(const ScheduleFamily& family) {
+    return !family.range || family.range == model_range;
 }
 
 void set_range(const ScheduleFamily& family, FamilyContext& context) {
     const Spec& spec = context.spec;
     const bool auto_min = spec.is_auto("sigma-min"), auto_max = spec.is_auto("sigma-max");
-    const LevelRange range = auto_min || auto_max ? automatic_range(family, context) : LevelRange{};
+    const LevelRange range = family.range ? family.range(context) : model_range(context);
     context.sigma_min = auto_min ? range.sigma_min : spec.number("sigma-min");
     context.sigma_max = auto_max ? range.sigma_max : spec.number("sigma-max");
     if (!(context.sigma_min > 0 && context.sigma_min < context.sigma_max && std::isfinite(context.sigma_max)))
@@ -37,6 +36,7 @@ void set_range(const ScheduleFamily& family, FamilyContext& context) {
 
 std::vector<double> levels_of(const ScheduleFamily& family, const FamilyContext& context) {
     std::vector<double> levels(static_cast<size_t>(context.count), context.sigma_max);
+    if (context.count < 3) family.level(context, 0.5);  // so that a bad parameter is refused for any count
     for (int i = 1; i < context.count; ++i)
         levels[static_cast<size_t>(i)] =
             i + 1 == context.count ? context.sigma_min
@@ -73,6 +73,10 @@ void refuse_ambiguous(const std::string& name, const std::string& where) {
 
 }  // namespace
 
+LevelRange model_range(const FamilyContext& context) {
+    return {std::max(context.process.sigma_min(), kAutoMin), std::min(context.process.sigma_max(), kAutoMax)};
+}
+
 double FamilyContext::positive(const char* key) const {
     const double value = spec.number(key);
     if (!(value > 0) || !std::isfinite(value))
@@ -90,11 +94,12 @@ SpecEntry shared_keys(const ScheduleFamily& family) {
                                 "last replaced by 0",
                                 {"zero", "sigma-min", "replace"}});
     if (has_range(family)) {
-        const std::string own = family.range ? "auto = the schedule's own" : "auto = the model's, ";
+        const bool model = range_of_model(family);
+        const std::string own = model ? "auto = the model's, " : "auto = the schedule's own";
         entry.params.push_back(
-            {"sigma-min", Type::number, "auto", "lowest level; " + own + (family.range ? "" : "at least 0.002")});
+            {"sigma-min", Type::number, "auto", "lowest level; " + own + (model ? "at least 0.002" : "")});
         entry.params.push_back(
-            {"sigma-max", Type::number, "auto", "highest level; " + own + (family.range ? "" : "at most 80")});
+            {"sigma-max", Type::number, "auto", "highest level; " + own + (model ? "at most 80" : "")});
     }
     return entry;
 }
@@ -115,6 +120,11 @@ const std::vector<SpecEntry>& schedule_entries() {
         return entries;
     }();
     return list;
+}
+
+bool has_own_count(const Spec& spec) {
+    return std::any_of(schedule_families().begin(), schedule_families().end(),
+                       [&](const auto& f) { return f.own_count && f.entry.name == spec.name; });
 }
 
 Schedule build_schedule(const ScheduleFamily& family, const Spec& spec, const NoiseProcess& process,

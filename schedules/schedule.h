@@ -47,6 +47,10 @@ struct ScheduleRequest {
 /// All schedules that a spec alone defines, with parameters (schedule_family.h says which ones they share).
 const std::vector<SpecEntry>& schedule_entries();
 
+/// The spec alone decides the number of steps (explicit levels, section counts), so that ScheduleRequest::steps
+/// may be 0.
+bool has_own_count(const Spec& spec);
+
 /// A name that means more than one schedule, and what it may mean.
 struct AmbiguousName {
     struct Choice {
