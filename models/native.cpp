@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "models/edm_denoiser.h"
 #include "models/safetensors.h"
 
 namespace schedbench {
@@ -37,7 +40,12 @@ const std::vector<SpecEntry>& native_entries() {
            SpecParam::Type::choice,
            "auto",
            "feed t*1000/T (eps only); auto: the file's metadata",
-           {"auto", "true", "false"}}}}};
+           {"auto", "true", "false"}},
+          {"precond",
+           SpecParam::Type::choice,
+           "auto",
+           "wrapper of an EDM network (family edm.precond); auto: the file's metadata",
+           {"auto", "edm", "vp", "ve", "iddpm"}}}}};
     return entries;
 }
 
@@ -47,7 +55,7 @@ NetworkDescription NetworkDescription::from_metadata(const std::map<std::string,
     const std::string family = metadata_or(metadata, "family", "");
     if (family != "improved_diffusion.UNetModel")
         throw Error("file", "is a network of the family \"" + family + "\", which is not known here", where,
-                    "known: improved_diffusion.UNetModel");
+                    "known: improved_diffusion.UNetModel, edm.precond");
     const auto json = nlohmann::json::parse(metadata_or(metadata, "config", ""), nullptr, false);
     if (!json.is_object()) throw Error("file", "has no metadata entry \"config\" with a JSON object", where);
     d.config = UNetConfig::from_json(json, where);
@@ -111,59 +119,73 @@ DenoiserOutput network_denoise(const NetworkDescription& d, const UNet& net, con
 
 Parameters checked_parameters(const UNet& net, const std::map<std::string, at::Tensor>& tensors,
                               const std::string& where) {
-    std::string missing, extra, misshapen;
-    const auto append = [](std::string& list, const std::string& item) {
-        list += (list.empty() ? "" : ", ") + item;
-    };
-    const auto shape_text = [](at::IntArrayRef shape) {
-        std::string text = "[";
-        for (size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + std::to_string(shape[i]);
-        return text + "]";
-    };
-    for (const auto& [name, shape] : net.parameter_shapes()) {
-        const auto it = tensors.find(name);
-        if (it == tensors.end())
-            append(missing, name);
-        else if (it->second.sizes() != at::IntArrayRef(shape) || !it->second.is_floating_point())
-            append(misshapen,
-                   name + " " + shape_text(it->second.sizes()) + " instead of " + shape_text(shape));
-    }
-    for (const auto& [name, tensor] : tensors)
-        if (!net.parameter_shapes().contains(name)) append(extra, name);
-    std::string message;
-    if (!missing.empty()) message += "missing tensors: " + missing + "; ";
-    if (!extra.empty()) message += "tensors that do not belong: " + extra + "; ";
-    if (!misshapen.empty()) message += "wrong shapes: " + misshapen + "; ";
-    if (!message.empty())
-        throw Error("file", message.substr(0, message.size() - 2), where,
-                    "the weights and the config in the metadata disagree");
-    Parameters out;
-    for (const auto& [name, tensor] : tensors) {
-        at::Tensor value = tensor.to(tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-        if (!at::isfinite(value).all().item<bool>())
-            throw Error("number", "tensor \"" + name + "\" holds a value that is not finite", where);
-        out[name] = value.dim() == 4 ? value.contiguous(at::MemoryFormat::ChannelsLast) : value.contiguous();
-    }
-    return out;
+    return checked_parameters(net.parameter_shapes(), tensors, where);
 }
 
-std::shared_ptr<const NativeDenoiser> NativeDenoiser::load(const Spec& completed, const std::string& where) {
-    const std::string& path = completed.text("file");
-    SafetensorsFile file = read_safetensors(path);
+namespace {
+
+/// Results depend on the weights, not on where they lie. Keys that say nothing about the family are left out,
+/// so that one family's new key does not rename the models of another.
+std::string identity_of(const Spec& completed, const std::string& hash,
+                        std::initializer_list<const char*> without) {
+    Spec identity = completed;
+    identity.set("file", SpecValue::of_text("sha256-" + hash));
+    for (const std::string key : without)
+        std::erase_if(identity.args, [&](const auto& arg) { return arg.first == key; });
+    return identity.print();
+}
+
+std::shared_ptr<const NativeDenoiser> load_improved_diffusion(const Spec& completed,
+                                                              const SafetensorsFile& file,
+                                                              const std::string& where) {
+    if (!completed.is_auto("precond"))
+        throw Error("spec", "precond is for networks of the family edm.precond only", where,
+                    "leave precond out");
     std::map<std::string, std::string> metadata = file.metadata;
     if (!completed.is_auto("process")) metadata["process"] = completed.text("process");
     if (!completed.is_auto("prediction")) metadata["prediction"] = completed.text("prediction");
     if (!completed.is_auto("rescale")) metadata["rescale_timesteps"] = completed.text("rescale");
-    NetworkDescription description =
-        NetworkDescription::from_metadata(metadata, where.empty() ? path : where + ", " + path);
-    const UNet net(description.config);
-    Parameters parameters = checked_parameters(net, file.tensors, path);
-    // Results depend on the weights, not on where they lie.
-    const std::string hash = sha256_file(path);
-    Spec identity = completed;
-    identity.set("file", SpecValue::of_text("sha256-" + hash));
+    NetworkDescription description = NetworkDescription::from_metadata(metadata, where);
+    Parameters parameters = checked_parameters(UNet(description.config), file.tensors, file.path);
+    const std::string hash = sha256_file(file.path);
     return std::make_shared<const NativeDenoiser>(std::move(description), std::move(parameters),
-                                                  identity.print(), hash, std::move(metadata));
+                                                  identity_of(completed, hash, {"precond"}), hash,
+                                                  std::move(metadata));
+}
+
+std::shared_ptr<const Denoiser> load_edm(const Spec& completed, const SafetensorsFile& file,
+                                         const std::string& where) {
+    for (const char* key : {"prediction", "rescale"})
+        if (!completed.is_auto(key))
+            throw Error("spec", std::string(key) + " does not apply to networks of the family edm.precond",
+                        where, "precond=edm, vp, ve or iddpm says what they predict");
+    auto config = nlohmann::json::parse(file.meta("config"), nullptr, false);
+    if (!config.is_object())
+        throw Error("file", "has no metadata entry \"config\" with a JSON object", where);
+    if (!completed.is_auto("precond"))
+        config = with_precond(std::move(config), completed.text("precond"), where);
+    std::optional<Spec> process;
+    if (!completed.is_auto("process")) process = Spec::parse(completed.text("process"), where);
+    // The wrapper that is used is named, whether it was asked for or is the file's own.
+    Spec named = completed;
+    named.set("precond", SpecValue::of_text(precond_name(precond_of(config, where))));
+    const std::string hash = sha256_file(file.path);
+    return std::make_shared<const EdmDenoiser>(
+        config, file.tensors, process, identity_of(named, hash, {"prediction", "rescale"}), hash, where);
+}
+
+}  // namespace
+
+std::shared_ptr<const Denoiser> load_native(const Spec& completed, const std::string& where) {
+    const SafetensorsFile file = read_safetensors(completed.text("file"));
+    const std::string place = where.empty() ? file.path : where + ", " + file.path;
+    if (metadata_or(file.metadata, "family", "") == "edm.precond") return load_edm(completed, file, place);
+    return load_improved_diffusion(completed, file, place);
+}
+
+std::shared_ptr<const NativeDenoiser> NativeDenoiser::load(const Spec& completed, const std::string& where) {
+    const SafetensorsFile file = read_safetensors(completed.text("file"));
+    return load_improved_diffusion(completed, file, where.empty() ? file.path : where + ", " + file.path);
 }
 
 NativeDenoiser::NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec,

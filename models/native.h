@@ -42,7 +42,8 @@ DenoiserOutput network_denoise(const NetworkDescription& description, const UNet
 
 class NativeDenoiser final : public Denoiser {
   public:
-    /// Reads and checks a file: every missing, extra and misshapen tensor is named in one Error("file").
+    /// Reads and checks a file of the family improved_diffusion.UNetModel: every missing, extra and misshapen
+    /// tensor is named in one Error("file").
     static std::shared_ptr<const NativeDenoiser> load(const Spec& completed, const std::string& where);
     NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec, std::string hash,
                    std::map<std::string, std::string> metadata = {});
@@ -73,8 +74,10 @@ class NativeDenoiser final : public Denoiser {
 
 const std::vector<SpecEntry>& native_entries();
 
-/// Widens to float32, puts convolution weights in channels-last memory, and checks names and shapes against
-/// the network.
+/// The network of a weight file, of whichever family its metadata names: NativeDenoiser or EdmDenoiser.
+std::shared_ptr<const Denoiser> load_native(const Spec& completed, const std::string& where);
+
+/// As checked_parameters() of the network's shapes.
 Parameters checked_parameters(const UNet& net, const std::map<std::string, at::Tensor>& tensors,
                               const std::string& where);
 

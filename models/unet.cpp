@@ -189,16 +189,6 @@ void UNet::add_shapes(const Layer& layer) {
     }
 }
 
-int64_t UNet::parameter_count() const {
-    int64_t count = 0;
-    for (const auto& [name, shape] : shapes_) {
-        int64_t size = 1;
-        for (int64_t s : shape) size *= s;
-        count += size;
-    }
-    return count;
-}
-
 int64_t UNet::macs(int64_t height, int64_t width) const {
     const int64_t area = height * width / (config_.patch * config_.patch), mc = config_.model_channels;
     int64_t total = 4 * mc * mc + 16 * mc * mc;
@@ -233,25 +223,8 @@ int64_t UNet::macs(int64_t height, int64_t width) const {
 
 namespace {
 
-const at::Tensor& parameter(const Parameters& parameters, const std::string& name) {
-    const auto it = parameters.find(name);
-    SCHEDBENCH_ASSERT(it != parameters.end());
-    return it->second;
-}
-
-at::Tensor conv(const Parameters& p, const std::string& prefix, const at::Tensor& x, int64_t stride = 1) {
-    const at::Tensor& weight = parameter(p, prefix + ".weight");
-    const int64_t pad = weight.size(2) / 2;
-    return at::conv2d(x, weight, parameter(p, prefix + ".bias"), {stride, stride}, {pad, pad});
-}
-
-at::Tensor linear(const Parameters& p, const std::string& prefix, const at::Tensor& x) {
-    return at::linear(x, parameter(p, prefix + ".weight"), parameter(p, prefix + ".bias"));
-}
-
-/// Group norm with epsilon 1e-5, in float32 or better whatever the trunk's dtype.
 at::Tensor norm(const Parameters& p, const std::string& prefix, const at::Tensor& x, int64_t groups) {
-    return at::group_norm(x, groups, parameter(p, prefix + ".weight"), parameter(p, prefix + ".bias"), 1e-5);
+    return group_norm(p, prefix, x, groups, 1e-5);
 }
 
 }  // namespace

@@ -9,17 +9,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-namespace schedbench {
+#include "models/parameters.h"
 
-using Parameters = std::map<std::string, at::Tensor>;
-/// Receives named intermediate activations ("act.emb", ...): for comparison with golden files.
-using ActivationTap = std::function<void(const std::string& name, const at::Tensor& value)>;
+namespace schedbench {
 
 struct UNetConfig {
     int64_t in_channels = 3;
@@ -47,8 +43,8 @@ class UNet {
     const UNetConfig& config() const { return config_; }
 
     /// Every parameter's name and shape: what a weight file must hold, no more and no less.
-    const std::map<std::string, std::vector<int64_t>>& parameter_shapes() const { return shapes_; }
-    int64_t parameter_count() const;
+    const ParameterShapes& parameter_shapes() const { return shapes_; }
+    int64_t parameter_count() const { return count_of(shapes_); }
     /// Multiply-accumulates of one evaluation of one image (convolutions, linear layers, attention products).
     int64_t macs(int64_t height, int64_t width) const;
 
@@ -84,7 +80,7 @@ class UNet {
     UNetConfig config_;
     std::vector<Block> input_, output_;
     Block middle_;
-    std::map<std::string, std::vector<int64_t>> shapes_;
+    ParameterShapes shapes_;
 };
 
 /// [cos(t w_i), sin(t w_i)], w_i = 10000^(-i/half), i < half = dim/2, in float32 unless time is float64. [B]

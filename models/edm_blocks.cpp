@@ -1,0 +1,139 @@
+#include "models/edm_blocks.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace schedbench {
+
+void add_linear_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
+                       bool bias) {
+    shapes[prefix + ".weight"] = {out, in};
+    if (bias) shapes[prefix + ".bias"] = {out};
+}
+
+void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t channels) {
+    shapes[prefix + ".weight"] = shapes[prefix + ".bias"] = {channels};
+}
+
+int64_t edm_groups(int64_t channels) {
+    return std::min<int64_t>(32, channels / 4);
+}
+
+at::Tensor edm_norm(const Parameters& p, const std::string& prefix, const at::Tensor& x, double epsilon) {
+    return group_norm(p, prefix, x, edm_groups(x.size(1)), epsilon);
+}
+
+void EdmConv::add_shapes(ParameterShapes& shapes) const {
+    if (kernel > 0) {
+        shapes[prefix + ".weight"] = {out, in, kernel, kernel};
+        shapes[prefix + ".bias"] = {out};
+    }
+    const auto size = static_cast<int64_t>(taps.size());
+    if (resample != Resample::none) shapes[prefix + ".resample_filter"] = {1, 1, size, size};
+}
+
+at::Tensor EdmConv::operator()(const Parameters& p, const at::Tensor& x) const {
+    if (resample == Resample::none) return conv(p, prefix, x);
+    const at::Tensor filter = parameter(p, prefix + ".resample_filter").to(x.scalar_type());
+    const int64_t filter_pad = (filter.size(3) - 1) / 2;
+    const auto down = [&](const at::Tensor& image, int64_t pad) {
+        const int64_t channels = image.size(1);
+        return at::conv2d(image, filter.repeat({channels, 1, 1, 1}), {}, {2, 2}, {pad, pad}, {1, 1},
+                          channels);
+    };
+    const auto up = [&](const at::Tensor& image, int64_t pad) {
+        const int64_t channels = image.size(1);
+        return at::conv_transpose2d(image, (filter * 4).repeat({channels, 1, 1, 1}), {}, {2, 2}, {pad, pad},
+                                    {0, 0}, channels);
+    };
+    if (!fused || kernel == 0) {
+        const at::Tensor resized = resample == Resample::down ? down(x, filter_pad) : up(x, filter_pad);
+        return kernel > 0 ? conv(p, prefix, resized) : resized;
+    }
+    const int64_t kernel_pad = kernel / 2;
+    const at::Tensor &weight = parameter(p, prefix + ".weight"), &bias = parameter(p, prefix + ".bias");
+    if (resample == Resample::up) {
+        const int64_t pad = std::max<int64_t>(kernel_pad - filter_pad, 0);
+        return at::conv2d(up(x, std::max<int64_t>(filter_pad - kernel_pad, 0)), weight, bias, {1, 1},
+                          {pad, pad});
+    }
+    const int64_t pad = kernel_pad + filter_pad;
+    return down(at::conv2d(x, weight, {}, {1, 1}, {pad, pad}), 0) + bias.reshape({1, out, 1, 1});
+}
+
+EdmConv EdmBlock::conv0() const {
+    return {prefix + ".conv0", in, out, 3, resample, taps};
+}
+
+EdmConv EdmBlock::skip() const {
+    return {prefix + ".skip", in, out, resample_proj || in != out ? 1 : 0, resample, taps};
+}
+
+void EdmBlock::add_shapes(ParameterShapes& shapes) const {
+    add_norm_shapes(shapes, prefix + ".norm0", in);
+    conv0().add_shapes(shapes);
+    add_linear_shapes(shapes, prefix + ".affine", embedding, adaptive_scale ? 2 * out : out);
+    add_norm_shapes(shapes, prefix + ".norm1", out);
+    EdmConv{prefix + ".conv1", out, out}.add_shapes(shapes);
+    if (has_skip()) skip().add_shapes(shapes);
+    if (heads > 0) {
+        add_norm_shapes(shapes, prefix + ".norm2", out);
+        EdmConv{prefix + ".qkv", out, 3 * out, 1}.add_shapes(shapes);
+        EdmConv{prefix + ".proj", out, out, 1}.add_shapes(shapes);
+    }
+}
+
+at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const at::Tensor& emb) const {
+    at::Tensor h = conv0()(p, at::silu(edm_norm(p, prefix + ".norm0", x, epsilon)));
+    const at::Tensor shift = linear(p, prefix + ".affine", emb).to(h.scalar_type()).unsqueeze(2).unsqueeze(3);
+    if (adaptive_scale) {
+        const auto parts = shift.chunk(2, 1);
+        h = at::addcmul(parts[1], edm_norm(p, prefix + ".norm1", h, epsilon), parts[0] + 1);
+    } else {
+        h = edm_norm(p, prefix + ".norm1", h + shift, epsilon);
+    }
+    h = conv(p, prefix + ".conv1", at::silu(h));
+    h = (h + (has_skip() ? skip()(p, x) : x)) * skip_scale;
+    return heads > 0 ? (attention(p, h) + h) * skip_scale : h;
+}
+
+at::Tensor EdmBlock::attention(const Parameters& p, const at::Tensor& x) const {
+    const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
+    const int64_t tokens = height * width, head = channels / heads;
+    const auto as_linear = [&](const char* name, const at::Tensor& input) {
+        return at::linear(input, parameter(p, prefix + name + ".weight").squeeze(3).squeeze(2),
+                          parameter(p, prefix + name + ".bias"));
+    };
+    // Channels-last memory makes [B, HW, C] a view; the 1x1 convolutions are then plain linear layers.
+    const at::Tensor h =
+        edm_norm(p, prefix + ".norm2", x, epsilon).permute({0, 2, 3, 1}).reshape({batch, tokens, channels});
+    // Channel order of the fused projection: (head, channel of the head, q|k|v).
+    const at::Tensor qkv =
+        as_linear(".qkv", h).reshape({batch, tokens, heads, head, 3}).permute({4, 0, 2, 1, 3});
+    const auto soft_dtype = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const at::Tensor keys = (qkv[1] / std::sqrt(static_cast<double>(head))).to(soft_dtype);
+    const at::Tensor weights = at::softmax(at::matmul(qkv[0].to(soft_dtype), keys.transpose(2, 3)), -1);
+    const at::Tensor mixed = at::matmul(weights.to(x.scalar_type()), qkv[2])
+                                 .permute({0, 2, 1, 3})
+                                 .reshape({batch, tokens, channels});
+    return as_linear(".proj", mixed).reshape({batch, height, width, channels}).permute({0, 3, 1, 2});
+}
+
+at::Tensor positional_embedding(const at::Tensor& time, int64_t dim, bool endpoint) {
+    const int64_t half = dim / 2;
+    const auto options = time.options().requires_grad(false);
+    const at::Tensor exponents = at::arange(half, options) / static_cast<double>(endpoint ? half - 1 : half);
+    const at::Tensor phases = time.unsqueeze(1) * at::pow(at::Scalar(1.0 / 10000), exponents).unsqueeze(0);
+    return at::cat({phases.cos(), phases.sin()}, 1);
+}
+
+at::Tensor fourier_embedding(const at::Tensor& time, const at::Tensor& frequencies) {
+    const at::Tensor scaled = frequencies.to(time.scalar_type()) * (2 * std::numbers::pi);
+    const at::Tensor phases = time.unsqueeze(1) * scaled.unsqueeze(0);
+    return at::cat({phases.cos(), phases.sin()}, 1);
+}
+
+}  // namespace schedbench

@@ -1,0 +1,79 @@
+#include "models/parameters.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace schedbench {
+
+Parameters checked_parameters(const ParameterShapes& shapes, const std::map<std::string, at::Tensor>& tensors,
+                              const std::string& where) {
+    std::string missing, extra, misshapen;
+    const auto append = [](std::string& list, const std::string& item) {
+        list += (list.empty() ? "" : ", ") + item;
+    };
+    const auto shape_text = [](at::IntArrayRef shape) {
+        std::string text = "[";
+        for (size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + std::to_string(shape[i]);
+        return text + "]";
+    };
+    for (const auto& [name, shape] : shapes) {
+        const auto it = tensors.find(name);
+        if (it == tensors.end())
+            append(missing, name);
+        else if (it->second.sizes() != at::IntArrayRef(shape) || !it->second.is_floating_point())
+            append(misshapen,
+                   name + " " + shape_text(it->second.sizes()) + " instead of " + shape_text(shape));
+    }
+    for (const auto& [name, tensor] : tensors)
+        if (!shapes.contains(name)) append(extra, name);
+    std::string message;
+    if (!missing.empty()) message += "missing tensors: " + missing + "; ";
+    if (!extra.empty()) message += "tensors that do not belong: " + extra + "; ";
+    if (!misshapen.empty()) message += "wrong shapes: " + misshapen + "; ";
+    if (!message.empty())
+        throw Error("file", message.substr(0, message.size() - 2), where,
+                    "the weights and the config in the metadata disagree");
+    Parameters out;
+    for (const auto& [name, tensor] : tensors) {
+        at::Tensor value = tensor.to(tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+        if (!at::isfinite(value).all().item<bool>())
+            throw Error("number", "tensor \"" + name + "\" holds a value that is not finite", where);
+        out[name] = value.dim() == 4 ? value.contiguous(at::MemoryFormat::ChannelsLast) : value.contiguous();
+    }
+    return out;
+}
+
+int64_t count_of(const ParameterShapes& shapes) {
+    int64_t count = 0;
+    for (const auto& [name, shape] : shapes) {
+        int64_t size = 1;
+        for (int64_t s : shape) size *= s;
+        count += size;
+    }
+    return count;
+}
+
+const at::Tensor& parameter(const Parameters& parameters, const std::string& name) {
+    const auto it = parameters.find(name);
+    SCHEDBENCH_ASSERT(it != parameters.end());
+    return it->second;
+}
+
+at::Tensor conv(const Parameters& p, const std::string& prefix, const at::Tensor& x, int64_t stride) {
+    const at::Tensor& weight = parameter(p, prefix + ".weight");
+    const int64_t pad = weight.size(2) / 2;
+    return at::conv2d(x, weight, parameter(p, prefix + ".bias"), {stride, stride}, {pad, pad});
+}
+
+at::Tensor linear(const Parameters& p, const std::string& prefix, const at::Tensor& x) {
+    return at::linear(x, parameter(p, prefix + ".weight"), parameter(p, prefix + ".bias"));
+}
+
+at::Tensor group_norm(const Parameters& p, const std::string& prefix, const at::Tensor& x, int64_t groups,
+                      double epsilon) {
+    return at::group_norm(x, groups, parameter(p, prefix + ".weight"), parameter(p, prefix + ".bias"),
+                          epsilon);
+}
+
+}  // namespace schedbench
