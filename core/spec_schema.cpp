@@ -35,6 +35,12 @@ std::string did_you_mean(std::string_view text, const std::vector<std::string>& 
     return (match.empty() ? "" : "did you mean \"" + match + "\"? ") + "known: " + join(candidates);
 }
 
+std::string joined(const SpecValue& list) {
+    std::string out;
+    for (const SpecValue& item : list.list) out += (out.empty() ? "" : ",") + item.print();
+    return out;
+}
+
 SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec& spec,
                       const std::string& where) {
     const std::string name = "key \"" + param.key + "\" of " + spec.name;
@@ -51,6 +57,7 @@ SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec
             case SpecParam::Type::flag:
                 return SpecValue::of_text(one.flag(param.key) ? "true" : "false");
             case SpecParam::Type::text:
+                if (param.list_as_text && value.kind == SpecValue::Kind::list) return SpecValue::of_text(joined(value));
                 one.text(param.key);
                 return value;
             case SpecParam::Type::choice: {

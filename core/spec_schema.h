@@ -19,6 +19,7 @@ struct SpecParam {
     std::string help;                    ///< one line, with the unit
     std::vector<std::string> choices{};  ///< type choice only
     bool required = false;               ///< no default: must be given
+    bool list_as_text = false;           ///< type text only: [a,b] is taken as 'a,b'
 };
 
 struct SpecEntry {

@@ -14,6 +14,18 @@
     FAMILY(quadratic_t)                       \
     FAMILY(shifted_quadratic_t)               \
     FAMILY(cosine)                            \
+    FAMILY(cosine_tangent)                    \
+    FAMILY(ve)                                \
+    FAMILY(vp)                                \
+    FAMILY(power_t)                           \
+    FAMILY(beta_sigma)                        \
+    FAMILY(bong_tangent)                      \
+    FAMILY(flow_shift)                        \
+    FAMILY(flow_exp)                          \
+    FAMILY(flux)                              \
+    FAMILY(flux2)                             \
+    FAMILY(ltx2)                              \
+    FAMILY(logit_normal)                      \
     /* in the index of a table */             \
     FAMILY(even)                              \
     FAMILY(even_kt)                           \
@@ -23,7 +35,19 @@
     FAMILY(linspace)                          \
     FAMILY(leading)                           \
     FAMILY(trailing)                          \
+    FAMILY(ddim_uniform_exact)                \
+    FAMILY(respacing)                         \
+    FAMILY(beta_index)                        \
+    FAMILY(simple)                            \
+    FAMILY(normal)                            \
+    FAMILY(sgm_uniform)                       \
+    FAMILY(smoothstep)                        \
+    FAMILY(lcm)                               \
+    FAMILY(edm_iddpm)                         \
     /* listed knots */                        \
+    FAMILY(ays)                               \
+    FAMILY(ays_index)                         \
+    FAMILY(gits)                              \
     FAMILY(explicit_levels)                   \
     FAMILY(learned)
 

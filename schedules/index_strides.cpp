@@ -1,7 +1,10 @@
 #include "schedules/index_strides.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+
+#include "core/error.h"
 
 namespace schedbench {
 
@@ -12,6 +15,29 @@ int64_t round_ratio(int64_t numerator, int64_t denominator) {
     const int64_t quotient = numerator / denominator, twice = 2 * (numerator % denominator);
     if (twice != denominator) return quotient + (twice > denominator ? 1 : 0);
     return quotient + quotient % 2;
+}
+
+int64_t section_count(const std::string& text, const std::string& sections, const std::string& where) {
+    int64_t count = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, fault] = std::from_chars(text.data(), end, count);
+    if (fault != std::errc() || stop != end || count < 1)
+        throw Error("spec", "sections=" + sections + " is not a respacing: \"" + text + "\" is no positive count", where,
+                    "say sections=10, sections='10,5,3' or sections=ddim25");
+    return count;
+}
+
+std::vector<int64_t> whole_stride(int64_t table_size, int64_t count, const std::string& where) {
+    for (int64_t stride = 1; stride < table_size; ++stride) {
+        if ((table_size + stride - 1) / stride != count) continue;
+        std::vector<int64_t> out;
+        for (int64_t t = 0; t < table_size; t += stride) out.push_back(t);
+        return out;
+    }
+    throw Error("spec",
+                "sections=ddim" + std::to_string(count) + ": no whole stride takes that many of the " +
+                    std::to_string(table_size) + " entries",
+                where, "choose a count that divides T, or sections=" + std::to_string(count));
 }
 
 }  // namespace
@@ -86,6 +112,34 @@ std::vector<int64_t> trailing_indices(int64_t table_size, int64_t count) {
     std::vector<int64_t> out;
     for (int64_t k = length - 1; k >= 0; --k)
         out.push_back(static_cast<int64_t>(std::nearbyint(top + static_cast<double>(k) * delta)) - 1);
+    return out;
+}
+
+std::vector<int64_t> respacing_indices(int64_t table_size, const std::string& sections, const std::string& where) {
+    if (sections.starts_with("ddim"))
+        return whole_stride(table_size, section_count(sections.substr(4), sections, where), where);
+    std::vector<int64_t> counts;
+    for (size_t begin = 0, comma = 0; comma != std::string::npos; begin = comma + 1) {
+        comma = sections.find(',', begin);
+        counts.push_back(section_count(sections.substr(begin, comma - begin), sections, where));
+    }
+    const int64_t parts = static_cast<int64_t>(counts.size());
+    std::vector<int64_t> out;
+    int64_t start = 0;
+    for (int64_t part = 0; part < parts; ++part) {
+        const int64_t size = table_size / parts + (part < table_size % parts ? 1 : 0);
+        const int64_t count = counts[static_cast<size_t>(part)];
+        if (size < count)
+            throw Error("spec",
+                        "sections=" + sections + ": part " + std::to_string(part + 1) + " of the table has " +
+                            std::to_string(size) + " entries, fewer than the " + std::to_string(count) + " asked for",
+                        where, "ask for fewer");
+        const double stride = count > 1 ? static_cast<double>(size - 1) / static_cast<double>(count - 1) : 1;
+        double position = 0;  // accumulated, as published; nearbyint rounds half to even
+        for (int64_t k = 0; k < count; ++k, position += stride)
+            out.push_back(start + static_cast<int64_t>(std::nearbyint(position)));
+        start += size;
+    }
     return out;
 }
 

@@ -3,59 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "core/error.h"
+#include "schedules/beta_tables.h"
 
 namespace schedbench {
 
 namespace {
 
 using Type = SpecParam::Type;
-
-int steps_of(const Spec& spec, const std::string& where) {
-    const long long steps = spec.integer("T");
-    if (steps < 1 || steps > 1'000'000)
-        throw Error("number", "T must lie between 1 and 1000000, not " + std::to_string(steps), where,
-                    "T is the number of entries of the noise table");
-    return static_cast<int>(steps);
-}
-
-/// numpy.linspace: first + i * (last - first) / (n - 1).
-double linspace(double first, double last, int n, int i) {
-    if (n == 1) return first;
-    return first + static_cast<double>(i) * (last - first) / static_cast<double>(n - 1);
-}
-
-std::vector<double> make_betas(const Spec& spec, const std::string& where) {
-    if (spec.name == "betas") return spec.numbers("values");
-    const int steps = steps_of(spec, where);
-    std::vector<double> betas(static_cast<size_t>(steps));
-    if (spec.name == "cosine") {
-        // beta = 1 - cos^2 b / cos^2 a with a, b the angles of i - 1 and i; written as sin(b - a) sin(b + a)
-        // / cos^2 a because the difference of two numbers near 1 would lose 5 digits at the clean end.
-        const double s = spec.number("s"), cap = spec.number("max-beta");
-        const double quarter = std::numbers::pi / 2 / (1 + s);
-        for (int i = 1; i <= steps; ++i) {
-            const double a = (static_cast<double>(i - 1) / steps + s) * quarter;
-            const double b = (static_cast<double>(i) / steps + s) * quarter;
-            const double beta = std::sin(b - a) * std::sin(b + a) / (std::cos(a) * std::cos(a));
-            betas[static_cast<size_t>(i - 1)] = std::min(beta, cap);
-        }
-        return betas;
-    }
-    const double first = spec.number("beta-start"), last = spec.number("beta-end");
-    for (int i = 0; i < steps; ++i) {
-        double& beta = betas[static_cast<size_t>(i)];
-        if (spec.name == "linear") {
-            beta = linspace(first, last, steps, i) * (1000.0 / steps);
-        } else {
-            const double root = linspace(std::sqrt(first), std::sqrt(last), steps, i);
-            beta = root * root;
-        }
-    }
-    return betas;
-}
 
 }  // namespace
 
@@ -80,6 +36,20 @@ const std::vector<SpecEntry>& NoiseProcess::entries() {
          {table_size,
           {"beta-start", Type::number, "0.00085", "first beta"},
           {"beta-end", Type::number, "0.012", "last beta"}}},
+        {"sigmoid",
+         "beta rises as a sigmoid from -6 to 6",
+         "Xu et al. 2022 (GeoDiff), code",
+         {table_size,
+          {"beta-start", Type::number, "0.0001", "beta far below the middle"},
+          {"beta-end", Type::number, "0.02", "beta far above the middle"}}},
+        {"exponential",
+         "abar = exp(-12 t): the same beta throughout",
+         "diffusers, betas_for_alpha_bar (exp)",
+         {table_size}},
+        {"laplace",
+         "abar = sqrt(snr/(1 + snr)), the original's formula, of an snr whose logarithm is a Laplace quantile",
+         "diffusers, betas_for_alpha_bar (laplace); after Hang and Gu 2024",
+         {table_size}},
         {"betas",
          "an explicit table",
          "",

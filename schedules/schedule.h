@@ -39,7 +39,7 @@ struct Schedule {
 
 /// What the caller wants of a schedule, beside its spec.
 struct ScheduleRequest {
-    int steps = 0;  ///< N >= 1; 0 = as many as the spec lists (explicit only)
+    int steps = 0;  ///< N >= 1; 0 = as many as the spec lists (only if has_own_count())
     TimeRule time_rule = TimeRule::nearest;
     bool allow_fewer = false;  ///< accept merged knots, or a stride with another number of steps
 };
