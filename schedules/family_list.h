@@ -20,6 +20,8 @@
     FAMILY(power_t)                           \
     FAMILY(beta_sigma)                        \
     FAMILY(bong_tangent)                      \
+    FAMILY(dmn)                               \
+    FAMILY(kl_spectrum)                       \
     FAMILY(flow_shift)                        \
     FAMILY(flow_exp)                          \
     FAMILY(flux)                              \

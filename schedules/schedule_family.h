@@ -30,6 +30,8 @@ struct FamilyContext {
 struct LevelRange {
     double sigma_min = 0, sigma_max = 0;
 };
+/// The range of the process, cut to [0.002, 80] (Karras et al. 2022, table 1).
+LevelRange model_range(const FamilyContext& context);
 
 /// Exactly one of level, levels and indices is set. build_schedule.cpp does the rest: ranges, the end rule
 /// (key `end`), rounding to the process, checks.
@@ -42,12 +44,12 @@ struct ScheduleFamily {
     /// asked for. Brings the keys end, sigma-min and sigma-max.
     double (*level)(const FamilyContext&, double u) = nullptr;
     /// `count` levels, falling and positive. Brings the key end, and sigma-min and sigma-max if `range` is
-    /// set.
+    /// set (to model_range for what `level` would have).
     std::vector<double> (*levels)(const FamilyContext&) = nullptr;
     /// `count` table entries 1..T, rising or falling. Brings the key end.
     std::vector<int64_t> (*indices)(const FamilyContext&) = nullptr;
-    /// The range that sigma-min=auto and sigma-max=auto stand for; where it is not set (and `level` is), that
-    /// of the process, cut to [0.002, 80].
+    /// The range that sigma-min=auto and sigma-max=auto stand for; where it is not set (and `level` is),
+    /// model_range.
     LevelRange (*range)(const FamilyContext&) = nullptr;
     /// Refuses N < least_steps with this reason ("" = N = 1 works).
     int least_steps = 1;

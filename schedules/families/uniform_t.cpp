@@ -9,7 +9,7 @@ namespace schedbench::family_list {
 namespace {
 
 double level(const FamilyContext& c, double u) {
-    return vp_power_level(c, u, 1);
+    return vp_power_level(c, vp_time(c), u, 1);
 }
 
 }  // namespace

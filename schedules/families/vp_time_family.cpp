@@ -23,8 +23,7 @@ VpTime vp_time(const FamilyContext& c) {
     return {c.positive("beta-d"), c.spec.number("beta-min")};
 }
 
-double vp_power_level(const FamilyContext& c, double u, double rho) {
-    const VpTime vp = vp_time(c);
+double vp_power_level(const FamilyContext& c, const VpTime& vp, double u, double rho) {
     const double first = std::pow(vp.time(c.sigma_max), 1 / rho),
                  last = std::pow(vp.time(c.sigma_min), 1 / rho);
     return vp.sigma(std::pow(first + u * (last - first), rho));
