@@ -7,12 +7,13 @@
 
 #include "apps/text_table.h"
 #include "core/error.h"
+#include "harness/table.h"
 
 namespace schedbench {
 
 namespace {
 
-constexpr double kWidth = 900, kLeft = 60, kRight = 30, kTop = 20, kCurves = 340, kGap = 46, kRow = 26;
+constexpr double kWidth = 900, kLeft = 60, kRight = 30, kTop = 34, kCurves = 340, kGap = 46, kRow = 26;
 
 /// Told apart by people who see colours differently too (Okabe and Ito 2008), then repeated.
 const char* colour(size_t i) {
@@ -113,7 +114,7 @@ void write_knot_plot(const std::string& path, const std::vector<Schedule>& sched
         svg.line(kLeft, y, kWidth - kRight, y, "#eee");
         svg.text(kLeft - 6, y + 4, std::to_string(percent) + " %", "end");
     }
-    svg.text(kLeft - 50, kTop - 6, "steps done", "start");
+    svg.text(kLeft - 50, kTop - 16, "steps done", "start");
     draw_axis(svg, axis, kTop, kTop + kCurves);
     for (size_t s = 0; s < schedules.size(); ++s) {
         const Schedule& schedule = schedules[s];
@@ -128,7 +129,7 @@ void write_knot_plot(const std::string& path, const std::vector<Schedule>& sched
             svg.dot(x, y_row, colour(s), level == 0);
             x_before = x, y_before = y;
         }
-        svg.text(kLeft, y_row - 7, schedule.spec + ", N = " + std::to_string(schedule.steps()), "start", colour(s));
+        svg.text(kLeft, y_row - 7, short_spec(schedule.spec) + ", N = " + std::to_string(schedule.steps()), "start", colour(s));
     }
     std::ofstream out(path);
     out << svg.finish();

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "eval/comparison.h"
 #include "harness/registry.h"
+#include "learn/learner.h"
 
 namespace schedbench {
 
@@ -197,8 +198,9 @@ std::string short_spec(const std::string& completed) {
                 if (entry.name != (spec.sub.empty() ? spec.name : spec.name + ":" + spec.sub)) continue;
                 for (const SpecParam& param : entry.params) {
                     const SpecValue* value = spec.find(param.key);
-                    // "auto" was resolved, so its value says nothing that the model's range does not.
-                    if (value && (value->print() == param.fallback || param.fallback == "auto"))
+                    // What a learner resolved from "auto" says nothing that the model's range does not.
+                    const bool resolved = param.fallback == "auto" && is_learner(spec);
+                    if (value && (value->print() == param.fallback || resolved))
                         std::erase_if(spec.args, [&](const auto& arg) { return arg.first == param.key; });
                 }
                 return spec.print();

@@ -9,8 +9,9 @@ namespace {
 using cli::Folder;
 using cli::numbers;
 
-const std::vector<std::string> kKeys = {"effective", "hash", "index", "model_time",
-                                        "requested", "spec", "steps"};
+const std::vector<std::string> kKeys = {"coordinate", "effective",       "end_rule", "hash",
+                                        "index",      "map",             "model_time", "requested",
+                                        "requested_steps", "rounding", "spec", "steps", "time_rule"};
 
 struct Golden {
     std::string spec;
@@ -122,6 +123,33 @@ TEST(CliKnots, TableForPeople) {
     EXPECT_NE(
         text.find("hash   " + folder.ok("knots edm --steps 4 --json").json().at("hash").get<std::string>()),
         std::string::npos);
+}
+
+TEST(CliKnots, SeveralSchedulesAndTheirPicture) {
+    const Folder folder;
+    const auto all = folder.ok("knots edm log-linear arctan:c=1 --steps 6 --plot k.svg --json").json();
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(all[1], folder.ok("knots log-linear --steps 6 --json").json());
+    const std::string svg = cli::read_text(folder.path("k.svg"));
+    EXPECT_TRUE(svg.starts_with("<svg ")) << svg.substr(0, 40);
+    EXPECT_TRUE(svg.ends_with("</svg>\n"));
+    size_t dots = 0;
+    for (size_t at = 0; (at = svg.find("<circle", at)) != std::string::npos; ++at) ++dots;
+    EXPECT_EQ(dots, 3u * 7u * 2u);  // every level of every schedule, on its curve and on its line
+    EXPECT_NE(svg.find("arctan:c=1"), std::string::npos);
+    EXPECT_NE(folder.ok("knots edm log-linear --steps 2").out.find("log-linear:end=zero"), std::string::npos);
+}
+
+TEST(CliKnots, TheRecordSaysWhatTheScheduleIs) {
+    const Folder folder;
+    const auto json =
+        folder.ok("knots quadratic-kt:end=replace --steps 4 --process linear:T=100 --json").json();
+    for (const char* key : {"coordinate", "map", "end_rule", "rounding", "time_rule", "spec"})
+        EXPECT_FALSE(json.at(key).get<std::string>().empty()) << key;
+    EXPECT_EQ(json.at("end_rule"), "replace");
+    EXPECT_EQ(json.at("requested_steps"), 4);
+    EXPECT_EQ(json.at("steps"), 4);
+    EXPECT_EQ(json.at("index").get<std::vector<int>>(), (std::vector<int>{100, 64, 36, 16, 0}));
 }
 
 TEST(CliKnots, EnvironmentTwins) {
