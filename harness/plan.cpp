@@ -78,14 +78,20 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
                         build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer},
                                        where + " = " + spec.print());
                     cell.schedule_spec = Spec::parse(schedule.spec);
+                    if (cell.steps == 0) cell.steps = schedule.steps();
                     resolve_cell(cell, std::move(schedule), plan, suite, runtime);
                 }
                 plan.cells.push_back(std::move(cell));
             };
             for (int budget : suite.budgets)
-                for (const Spec& spec : suite.schedules) add(spec, budget, 0);
+                for (const Spec& spec : suite.schedules)
+                    if (!has_own_count(spec)) add(spec, budget, 0);
             for (int steps : suite.steps)
-                for (const Spec& spec : suite.schedules) add(spec, 0, steps);
+                for (const Spec& spec : suite.schedules)
+                    if (!has_own_count(spec)) add(spec, 0, steps);
+            // Listed levels have their own number of steps: once, whatever the budgets are.
+            for (const Spec& spec : suite.schedules)
+                if (has_own_count(spec)) add(spec, 0, 0);
         }
     const int64_t image_bytes = [&] {
         int64_t size = 1;
