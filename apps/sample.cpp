@@ -70,6 +70,7 @@ Cell make_cell(const Options& options) {
     }
     cell.schedule =
         build_schedule(spec, cell.model->process(), schedule_request(options, steps), "--schedule");
+    cell.sampler->check_schedule(cell.schedule, "--schedule");
     return cell;
 }
 

@@ -77,6 +77,7 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
                     Schedule schedule =
                         build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer},
                                        where + " = " + spec.print());
+                    plan.samplers[s]->check_schedule(schedule, where + " = " + spec.print());
                     cell.schedule_spec = Spec::parse(schedule.spec);
                     if (cell.steps == 0) cell.steps = schedule.steps();
                     resolve_cell(cell, std::move(schedule), plan, suite, runtime);

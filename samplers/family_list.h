@@ -7,7 +7,14 @@
 #define SCHEDBENCH_SAMPLER_FAMILIES(FAMILY) \
     FAMILY(euler)                           \
     FAMILY(ddim)                            \
+    FAMILY(euler_ancestral)                 \
     FAMILY(ddpm)                            \
+    FAMILY(sde_dpmpp_1)                     \
+    FAMILY(sde_dpmpp_2m)                    \
+    FAMILY(annealed_langevin)               \
+    FAMILY(pc)                              \
+    FAMILY(edm_ablation)                    \
+    FAMILY(afs)                             \
     FAMILY(heun)                            \
     FAMILY(dpmpp_2m)
 

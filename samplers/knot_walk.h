@@ -17,6 +17,7 @@ class KnotWalk {
              const at::Tensor& labels, const StepObserver& observer);
 
     int steps() const { return schedule_.steps(); }
+    const std::string& schedule() const { return schedule_.spec; }
     double level(int i) const { return schedule_.effective[static_cast<size_t>(i)]; }
     at::Tensor start() const;  ///< x at the first knot: latent * sigma_0, a tensor of its own
     /// To be called after step i (0..N-1) with x at knot i + 1.

@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <limits>
 
 #include "core/error.h"
@@ -33,8 +34,13 @@ int64_t count_evaluations(const Sampler& sampler, int steps, bool end_zero) {
     schedule.spec = "null";
     schedule.end_rule = end_zero ? "zero" : "sigma-min";
     schedule.time_rule = "continuous";
+    // Levels uniform in ln sigma, in a range that the sampler takes.
+    const SamplerNeeds needs = sampler.needs();
+    const double low = std::max(0.002, needs.sigma_min), high = std::min(80.0, needs.sigma_max);
+    const int last = std::max(1, end_zero ? steps - 1 : steps);
     for (int i = 0; i <= steps; ++i)
-        schedule.effective.push_back(end_zero && i == steps ? 0.0 : static_cast<double>(steps + 1 - i));
+        schedule.effective.push_back(end_zero && i == steps ? 0.0
+                                                            : high * std::pow(low / high, static_cast<double>(i) / last));
     schedule.requested = schedule.effective;
     schedule.model_time.assign(schedule.effective.size(), 0.0);
     sampler.sample(counter, schedule, PhiloxNoise(0, {0}, {1}));
@@ -88,19 +94,23 @@ void check_fit(const Sampler& sampler, const Denoiser& denoiser, const std::stri
         throw Error("option",
                     name + " draws noise more than once a step, which noise=" + noise_policy + " cannot give",
                     where, "use noise=philox");
+    sampler.check_model(denoiser, where);
 }
 
 int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std::string& where,
                         const std::string& end_rule) {
     const bool end_zero = end_rule != "sigma-min";
-    const int64_t least = count_evaluations(sampler, 1, end_zero);
+    const int first = std::max(1, sampler.needs().least_levels - (end_zero ? 0 : 1));
+    const int64_t least = count_evaluations(sampler, first, end_zero);
     if (least > budget)
         throw Error("number",
-                    "a budget of " + std::to_string(budget) + " evaluations is too small: one step of " +
+                    "a budget of " + std::to_string(budget) + " evaluations is too small: " +
+                        (first == 1 ? std::string("one step") : std::to_string(first) + " steps") + " of " +
                         sampler.spec().print() + " needs " + std::to_string(least),
                     where);
-    // Every step evaluates at least once, so N <= budget; the count does not fall with N: bisect.
-    int fits = 1, fails = budget + 1;
+    // A step evaluates at least once, the first one perhaps not (afs); the count does not fall with N: bisect.
+    int fits = first, fails = std::max(first, budget) + 1;
+    while (count_evaluations(sampler, fails, end_zero) <= budget) ++fails;
     int64_t used = least;
     while (fails - fits > 1) {
         const int middle = fits + (fails - fits) / 2;

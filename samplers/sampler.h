@@ -8,6 +8,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -87,6 +88,8 @@ struct SamplerNeeds {
     bool variance = false;     ///< the learned variance of the model
     bool extra_draws = false;  ///< draws noise more than once a step (not with noise=edm)
     bool table = false;        ///< a model with a noise table (a discrete process)
+    int least_levels = 1;      ///< positive levels of the schedule
+    double sigma_min = 0, sigma_max = HUGE_VAL;  ///< levels at which it knows what to do
 };
 
 class Sampler {
@@ -98,6 +101,10 @@ class Sampler {
     virtual const Spec& spec() const = 0;              ///< completed
     virtual bool stochastic() const { return false; }  ///< draws step noise
     virtual SamplerNeeds needs() const { return {}; }
+    /// Error("option") at `where` if it cannot run on this model: what check_fit() asks beside needs().
+    virtual void check_model(const Denoiser& /*denoiser*/, const std::string& /*where*/) const {}
+    /// Error at `where` if it cannot run on these knots; sample() would throw the same.
+    virtual void check_schedule(const Schedule& /*schedule*/, const std::string& /*where*/) const {}
 };
 
 /// Error("option") that names the sampler and the model if it cannot run on it under this noise policy.

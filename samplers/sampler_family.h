@@ -25,7 +25,10 @@ const std::vector<SamplerFamily>& sampler_families();
 /// The family of a spec's name; Error("spec") with the nearest match for an unknown one.
 const SamplerFamily& sampler_family(const Spec& spec, const std::string& where = "sampler");
 
-/// Order 1, for families whose order is 1 whatever the spec.
+/// For families that declare none, order 1 or order 2 whatever the spec.
+inline int no_order(const Spec&) {
+    return 0;
+}
 inline int first_order(const Spec&) {
     return 1;
 }

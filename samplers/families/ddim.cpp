@@ -10,34 +10,20 @@
 //
 // so DDIM(eta) is Euler-ancestral(eta) (k-diffusion's rule), eta = 0 is Euler, and eta = 1 is DDPM with the
 // posterior variance: the coefficient of x is then b^2 / a^2.
-#include <cmath>
-
 #include "core/error.h"
+#include "samplers/ancestral.h"
 #include "samplers/family_list.h"
-#include "samplers/linear_multistep.h"
 
 namespace schedbench::sampler_list {
 
 namespace {
-
-std::vector<StepWeights> weights(const std::vector<double>& levels, const Spec& spec) {
-    const double eta = spec.number("eta");
-    std::vector<StepWeights> out;
-    for (size_t i = 0; i + 1 < levels.size(); ++i) {
-        const double a = levels[i], b = levels[i + 1];
-        const double up = eta * (b / a) * std::sqrt((a - b) * (a + b));
-        const double down = std::sqrt(std::max(0.0, (b - up) * (b + up)));
-        out.push_back({down / a, {1 - down / a}, up});
-    }
-    return out;
-}
 
 std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
     const double eta = spec.number("eta");
     if (!(eta >= 0 && eta <= 1))
         throw Error("spec", "key \"eta\" of " + spec.name + " must be from 0 to 1, not " + format_number(eta),
                     where);
-    return make_linear_multistep(spec, HistoryKind::denoised, weights, eta > 0);
+    return make_linear_multistep(spec, HistoryKind::denoised, ancestral_weights, eta > 0);
 }
 
 }  // namespace

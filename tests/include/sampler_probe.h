@@ -4,8 +4,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,20 +52,63 @@ class GivenNoise final : public BlockNoise {
     std::vector<at::Tensor> steps_;
 };
 
-/// On data N(0, c^2) every sampler is linear in (latent, step noise). One batch of N + 1 samples, each with
-/// one unit input, recovers all coefficients; the output variance for a start variance `start` is then exact.
+/// Zeros, and a record of every draw that was asked for: (step, 0) of step(), (step, k) of extra(step, k).
+class RecordingNoise final : public BlockNoise {
+  public:
+    explicit RecordingNoise(at::Tensor latent) : latent_(std::move(latent)) {}
+    at::Tensor latent() const override { return latent_; }
+    at::Tensor step(uint32_t draw) const override { return asked.insert({draw, 0}), at::zeros_like(latent_); }
+    at::Tensor extra(uint32_t step, uint32_t k) const override {
+        return asked.insert({step, k}), at::zeros_like(latent_);
+    }
+    mutable std::set<std::pair<uint32_t, uint32_t>> asked;
+
+  private:
+    at::Tensor latent_;
+};
+
+/// What a sampler makes of data N(0, c^2), where every sampler with fixed steps is linear in the latent and in all
+/// draws: the factor of each of them in the output. One batch of samples with one unit input each finds them all.
+struct LinearOutput {
+    double latent = 0;           ///< factor of the latent
+    std::vector<double> draws;   ///< of every draw, in the order of (step, k)
+    /// Of the output, for a start variance `start` of x at the level sigma.
+    double variance(double start, double sigma) const {
+        double sum = latent * latent * start / (sigma * sigma);
+        for (double factor : draws) sum += factor * factor;
+        return sum;
+    }
+};
+
+inline LinearOutput linear_output(const Sampler& sampler, const Denoiser& denoiser, const Schedule& schedule) {
+    const RecordingNoise recorder(at::ones({1, 1}, at::kDouble));
+    sampler.sample(denoiser, schedule, recorder);
+    const auto inputs = static_cast<int64_t>(recorder.asked.size()) + 1;
+    const at::Tensor unit = at::eye(inputs, at::kDouble);
+    const auto column = [&](int64_t i) { return unit.select(0, i).reshape({inputs, 1}).clone(); };
+    std::vector<at::Tensor> steps;
+    std::map<std::pair<uint32_t, uint32_t>, at::Tensor> extras;
+    int64_t next = 1;
+    for (const auto& [step, k] : recorder.asked) {
+        if (k == 0) {
+            steps.resize(std::max<size_t>(steps.size(), step + 1), at::zeros({inputs, 1}, at::kDouble));
+            steps[step] = column(next++);
+        } else {
+            extras[{step, k}] = column(next++);
+        }
+    }
+    GivenNoise noise(column(0), std::move(steps));
+    noise.extras = std::move(extras);
+    const at::Tensor out = sampler.sample(denoiser, schedule, noise).reshape({-1});
+    LinearOutput linear{out[0].item<double>(), {}};
+    for (int64_t i = 1; i < inputs; ++i) linear.draws.push_back(out[i].item<double>());
+    return linear;
+}
+
+/// The exact output variance for a start variance `start`.
 inline double output_variance(const Sampler& sampler, const Denoiser& denoiser, const Schedule& schedule,
                               double start) {
-    const int64_t steps = schedule.steps();
-    const at::Tensor unit = at::eye(steps + 1, at::kDouble);
-    std::vector<at::Tensor> inputs;
-    for (int64_t i = 0; i < steps; ++i)
-        inputs.push_back(unit.select(0, i + 1).reshape({steps + 1, 1}).clone());
-    const GivenNoise noise(unit.select(0, 0).reshape({steps + 1, 1}).clone(), inputs);
-    const at::Tensor out = sampler.sample(denoiser, schedule, noise).reshape({-1});
-    const double sigma = schedule.effective.front();
-    const at::Tensor squares = out * out;
-    return squares[0].item<double>() * start / (sigma * sigma) + squares.slice(0, 1).sum().item<double>();
+    return linear_output(sampler, denoiser, schedule).variance(start, schedule.effective.front());
 }
 
 /// sigma_i = (max^(1/rho) + i/N (min^(1/rho) - max^(1/rho)))^rho, i = 0..N.

@@ -51,11 +51,15 @@ std::string sampler_for(const std::string& name, const json& file) {
         {"ddpm_small", "ddpm:variance=posterior"},
         {"ddpm_large", "ddpm:variance=beta"}};
     if (const auto it = same.find(name); it != same.end()) return it->second;
-    for (const char* prefix : {"euler_ancestral_eta", "ddim_eta", "sde_dpmpp_1_eta1"})
-        if (name == "sde_dpmpp_1_eta1")
-            return "ddim:eta=1";
-        else if (name.starts_with(prefix))
-            return "ddim:eta=" + name.substr(std::string(prefix).size());
+    static const std::map<std::string, std::string> prefixes{
+        {"ddim_eta", "ddim:eta="},
+        {"euler_ancestral_eta", "euler-ancestral:eta="},
+        {"sde_dpmpp_1_eta", "sde-dpmpp-1:eta="},
+        {"sde_dpmpp_2m_midpoint_eta", "sde-dpmpp-2m:type=midpoint,eta="},
+        {"sde_dpmpp_2m_heun_eta", "sde-dpmpp-2m:type=heun,eta="},
+        {"euler_plus_langevin_snr", "pc:predictor=euler,corrector=fixed,snr="}};
+    for (const auto& [prefix, spec] : prefixes)
+        if (name.starts_with(prefix)) return spec + name.substr(prefix.size());
     if (name.starts_with("edm_heun_")) {
         const json& churn = file["churn"];
         const double amount =
