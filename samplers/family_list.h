@@ -16,7 +16,15 @@
     FAMILY(edm_ablation)                    \
     FAMILY(afs)                             \
     FAMILY(heun)                            \
-    FAMILY(dpmpp_2m)
+    FAMILY(dpmpp_2m)                        \
+    FAMILY(dpm_2)                           \
+    FAMILY(dpmpp_2s)                        \
+    FAMILY(dpmpp_3m)                        \
+    FAMILY(unipc)                           \
+    FAMILY(ipndm)                           \
+    FAMILY(ipndm_v)                         \
+    FAMILY(adams_bashforth)                 \
+    FAMILY(deis_tab)
 
 namespace schedbench::sampler_list {
 

@@ -44,17 +44,17 @@ class Heun final : public Sampler {
                 if (hat.level > a) {  // rounding to a table may leave no room for churn
                     from = hat;
                     const double added = std::sqrt((hat.level - a) * (hat.level + a)) * noise_;
-                    x = x + added * noise.step(static_cast<uint32_t>(i)).to(at::kDouble);
+                    x.add_(noise.step(static_cast<uint32_t>(i)).to(at::kDouble), added);
                 }
             }
             const double hat = from.level;
-            const at::Tensor slope = (x - walk.output(x, from).x0) / hat;
-            const at::Tensor predicted = x + (b - hat) * slope;
+            const at::Tensor slope = at::sub(x, walk.output(x, from).x0).div_(hat);
             if (b == 0) {
-                x = predicted;
+                x.add_(slope, -hat);
             } else {
-                const at::Tensor end_slope = (predicted - walk.denoised(predicted, i + 1)) / b;
-                x = x + (0.5 * (b - hat)) * (slope + end_slope);
+                at::Tensor end_slope = at::add(x, slope, b - hat);
+                end_slope.sub_(walk.denoised(end_slope, i + 1)).div_(b);
+                x.add_(slope, 0.5 * (b - hat)).add_(end_slope, 0.5 * (b - hat));
             }
             walk.step_done(i, x);
         }
