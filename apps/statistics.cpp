@@ -111,6 +111,11 @@ void store(const std::string& output, const DenoisingStatistics& statistics, con
     edit.commit();
 }
 
+/// The file of --levels, if it was asked for.
+void write_levels(const Options& options, const DenoisingStatistics& statistics) {
+    if (options.has("levels")) level_statistics_of(statistics, "--levels").write(options.text("levels"));
+}
+
 void report(const DenoisingStatistics& s, const std::string& output, const std::string& id, bool json) {
     if (json) {
         std::cout << nlohmann::json{{"output", output},
@@ -142,7 +147,10 @@ int run(const std::vector<std::string>& arguments) {
         .value("grid", "1000", "levels uniform in ln sigma, for a continuous model only")
         .value("batch", "16", "images a block: after each the pass is saved")
         .value("seed", "0", "seed of the noise")
-        .value("output", "", "run file (HDF5) to put them in; other content of it stays");
+        .value("output", "", "run file (HDF5) to put them in; other content of it stays")
+        .value("levels", "",
+               "also write a JSON file of E|eps|^2 and E|x0 - x0hat|^2 at every level, for "
+               "ddpm:variance=analytic,statistics=FILE");
     add_probe_options(options);
     options.runtime().json();
     if (!options.parse(arguments)) return 0;
@@ -178,6 +186,7 @@ int run(const std::vector<std::string>& arguments) {
         if (auto found = find_statistics({output}, id)) statistics = std::move(*found);
     if (statistics.images >= wanted) {
         std::cerr << output << " has them already, for " << statistics.images << " images: nothing to do\n";
+        write_levels(options, statistics);
         report(statistics, output, id, options.on("json"));
         return 0;
     }
@@ -210,6 +219,7 @@ int run(const std::vector<std::string>& arguments) {
     }
     std::error_code ignored;
     fs::remove(work_folder(output), ignored);  // only if nothing else is in it
+    write_levels(options, statistics);
     report(statistics, output, id, options.on("json"));
     return 0;
 }

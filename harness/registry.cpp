@@ -20,6 +20,12 @@ std::vector<SpecEntry> model_entries() {
                    "a model whose x0hat is clipped to [-1, 1]",
                    "",
                    {{"inner", SpecParam::Type::spec, "", "the {model}", {}, true}}});
+    all.push_back({"threshold",
+                   "a model whose x0hat is thresholded dynamically, each image by itself",
+                   "Saharia et al. 2022 (Imagen), section 2.3",
+                   {{"inner", SpecParam::Type::spec, "", "the {model}", {}, true},
+                    {"quantile", SpecParam::Type::number, "0.995", "s is this quantile of |x0hat|, but at least max"},
+                    {"max", SpecParam::Type::number, "1", "x0hat is clamped to [-s, s] and divided by s / max"}}});
     return all;
 }
 
@@ -107,6 +113,11 @@ std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& 
     const SpecEntry& entry = find_entry(entries, spec, "models", where);
     if (entry.name == "clip")
         return clip_denoiser(make_model(complete(spec, entry, where).nested("inner"), where));
+    if (entry.name == "threshold") {
+        const Spec completed = complete(spec, entry, where);
+        return threshold_denoiser(make_model(completed.nested("inner"), where), completed.number("quantile"),
+                                  completed.number("max"), where);
+    }
     if (entry.name == "native") return load_native(complete(spec, entry, where), where);
     return make_exact(spec, where);
 }

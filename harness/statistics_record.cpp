@@ -55,6 +55,7 @@ StatisticsRecord statistics_record(const DenoisingStatistics& s) {
     };
     moments("error", s.error, "1");
     moments("decoder", s.decoder_nats, "nat/dim");
+    if (!s.gamma.empty()) moments("gamma", s.gamma, "1");
     r.arrays["second_moment"] = array({n}, s.second_moment, "1", "image");
     if (!s.image_error.empty()) {
         r.arrays["image_error"] =
@@ -97,6 +98,7 @@ DenoisingStatistics statistics_of(const StatisticsRecord& r, const std::string& 
     };
     s.error = moments("error");
     s.decoder_nats = moments("decoder");
+    if (r.arrays.contains("gamma_mean")) s.gamma = moments("gamma");
     s.second_moment = get(r, "second_moment", where).values;
     if (r.arrays.contains("image_error")) {
         const auto &error = get(r, "image_error", where).values,
@@ -105,6 +107,26 @@ DenoisingStatistics statistics_of(const StatisticsRecord& r, const std::string& 
         for (double v : decoder) s.image_decoder.push_back(static_cast<float>(v));
     }
     return s;
+}
+
+LevelStatistics level_statistics_of(const DenoisingStatistics& s, const std::string& where) {
+    if (s.images < 1) throw Error("run", "the denoising statistics hold no images yet", where);
+    if (s.gamma.empty())
+        throw Error("option", "these statistics were measured before the norm of the predicted noise was kept with them",
+                    where, "measure them again, into another run file");
+    LevelStatistics out;
+    out.process = s.chain_name;
+    out.clip = s.clip;
+    out.n = s.images;
+    out.model = s.model;
+    out.weights = s.weights;
+    const NoiseProcess chain = s.chain();
+    for (int t = 1; t <= s.levels(); ++t) {
+        out.sigma.push_back(chain.sigma(t));
+        out.gamma.push_back(s.gamma[static_cast<size_t>(t)].mean);
+        out.error.push_back(s.error[static_cast<size_t>(t)].mean);
+    }
+    return out;
 }
 
 std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string>& files,

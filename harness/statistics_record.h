@@ -5,6 +5,7 @@
 #include <string>
 
 #include "likelihood/denoising_statistics.h"
+#include "samplers/level_statistics.h"
 #include "schedules/learned_schedule.h"
 #include "store/run_file.h"
 
@@ -15,6 +16,10 @@ namespace schedbench {
 std::string statistics_id(const DenoisingStatistics& statistics);
 StatisticsRecord statistics_record(const DenoisingStatistics& statistics);
 DenoisingStatistics statistics_of(const StatisticsRecord& record, const std::string& where);
+
+/// What analytic reverse variances need of them. Error("option") at `where` for statistics of earlier versions, which
+/// lack Gamma.
+LevelStatistics level_statistics_of(const DenoisingStatistics& statistics, const std::string& where);
 
 /// Statistics with this id in any of the run files (missing files are an Error, files without them are not).
 std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string>& files,

@@ -63,6 +63,9 @@ void DenoisingStatistics::append(const DenoisingStatistics& next) {
                         next.model + " on " + next.data,
                     "denoising statistics",
                     "model, weights, data, chain, clipping, decoder and seed must agree");
+    const bool both = (images == 0 || !gamma.empty()) && (next.images == 0 || !next.gamma.empty());
+    if (!both) gamma.clear();
+    for (size_t t = 1; t < gamma.size(); ++t) gamma[t].merge(next.gamma[t]);
     const bool kept = images == 0 || !image_error.empty();
     for (size_t t = 1; t < error.size(); ++t) {
         error[t].merge(next.error[t]);
@@ -106,6 +109,7 @@ DenoisingTerms denoising_terms(const Denoiser& denoiser, const NoiseProcess& cha
     out.x0hat = denoise_at(denoiser, x, level, labels).x0.to(at::kDouble);
     if (options.clip) out.x0hat = out.x0hat.clamp(-1, 1);
     out.error = (x0 - out.x0hat).square().flatten(1).mean(1);
+    out.gamma = (x - out.x0hat).square().flatten(1).mean(1) / (level.level * level.level);
     out.decoder = decoder_cost(x0, out.x0hat, table_decoder_variance(chain, t), options.decoder);
     return out;
 }
@@ -131,6 +135,7 @@ DenoisingStatistics empty_statistics(const Denoiser& denoiser, const StatisticsC
     out.seed = options.seed;
     out.error.resize(out.betas.size() + 1);
     out.decoder_nats.resize(out.betas.size() + 1);
+    out.gamma.resize(out.betas.size() + 1);
     return out;
 }
 
@@ -155,7 +160,8 @@ DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseP
     for (int t = 1; t <= levels; ++t) {
         const at::Tensor x = noised(x0, chain.sigma(t), options.seed, ids, static_cast<uint32_t>(t));
         const DenoisingTerms terms = denoising_terms(denoiser, chain, t, x0, x, labels, options);
-        const at::Tensor errors = terms.error.contiguous(), nats = terms.decoder.contiguous();
+        const at::Tensor errors = terms.error.contiguous(), nats = terms.decoder.contiguous(),
+                         gammas = terms.gamma.contiguous();
         for (size_t i = 0; i < ids.size(); ++i) {
             const double m = errors.const_data_ptr<double>()[i], n = nats.const_data_ptr<double>()[i];
             if (!std::isfinite(m) || !std::isfinite(n))
@@ -165,6 +171,7 @@ DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseP
                             out.model);
             out.error[static_cast<size_t>(t)].add(m);
             out.decoder_nats[static_cast<size_t>(t)].add(n);
+            if (!out.gamma.empty()) out.gamma[static_cast<size_t>(t)].add(gammas.const_data_ptr<double>()[i]);
             if (!options.per_image) continue;
             const size_t at = i * static_cast<size_t>(levels) + static_cast<size_t>(t - 1);
             out.image_error[at] = static_cast<float>(m);
@@ -195,6 +202,7 @@ void measure_statistics(DenoisingStatistics& statistics, const Denoiser& denoise
     empty.images = 0;
     std::fill(empty.error.begin(), empty.error.end(), RunningMean{});
     std::fill(empty.decoder_nats.begin(), empty.decoder_nats.end(), RunningMean{});
+    std::fill(empty.gamma.begin(), empty.gamma.end(), RunningMean{});
     empty.second_moment.clear();
     empty.image_error.clear();
     empty.image_decoder.clear();

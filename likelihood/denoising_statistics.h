@@ -2,6 +2,7 @@
 // are known (notation of schedules/elbo_cost.h):
 //
 //     M_t = E |x0 - x0hat(x_t, t)|^2 / d,    N_t = -E ln p(x0 | x_t) / d,    m2 = E |x0|^2 / d
+//     Gamma_t = E |(x_t - x0hat) / sigma_t|^2 / d      (of the predicted noise; Bao et al. 2022, arXiv 2201.06503)
 //
 // with x_t = x0 + sigma_t z, one draw of z per image and t (purpose `probe`, sample = image id, draw = t),
 // x0hat after clipping where that is asked for. N_t uses the decoder variance that depends on t only
@@ -47,6 +48,7 @@ struct DenoisingStatistics {
     int64_t images = 0;              ///< images 0 .. images - 1 are in
     std::vector<RunningMean> error;  ///< [T+1] of per-image squared errors (per dimension); entry 0 unused
     std::vector<RunningMean> decoder_nats;  ///< [T+1] of per-image decoder costs, nats per dimension
+    std::vector<RunningMean> gamma;  ///< [T+1] of per-image Gamma, or empty: those of earlier versions lack it
     std::vector<double> second_moment;      ///< [n] mean of x0^2 of each image
     std::vector<float> image_error;         ///< [n, T] per-image squared errors, or empty
     std::vector<float> image_decoder;       ///< [n, T] per-image decoder costs, or empty
@@ -71,9 +73,9 @@ struct StatisticsChain {
 };
 StatisticsChain statistics_chain(const NoiseProcess& model, int grid = 1000);
 
-/// M and N of each image at entry t: x0 [B, ...] float64, x = x0 + sigma_t z.
+/// M, N and Gamma of each image at entry t: x0 [B, ...] float64, x = x0 + sigma_t z.
 struct DenoisingTerms {
-    at::Tensor error, decoder;  ///< [B] float64
+    at::Tensor error, decoder, gamma;  ///< [B] float64
     at::Tensor x0hat;           ///< [B, ...] float64, clipped if asked for
 };
 DenoisingTerms denoising_terms(const Denoiser& denoiser, const NoiseProcess& chain, int t,

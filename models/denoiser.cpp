@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -21,13 +22,14 @@ DenoiserOutput CountingDenoiser::operator()(const at::Tensor& x, const at::Tenso
 
 namespace {
 
-class ClipDenoiser final : public Denoiser {
+/// A model whose x0hat is changed, element by element of a sample, and nothing else.
+class WrappedDenoiser : public Denoiser {
   public:
-    explicit ClipDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
+    explicit WrappedDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
     DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
                               const at::Tensor& labels) const override {
         DenoiserOutput out = (*inner_)(x, levels, model_time, labels);
-        out.x0 = out.x0.clamp(-1, 1);
+        out.x0 = changed(out.x0);
         return out;
     }
     const NoiseProcess& process() const override { return inner_->process(); }
@@ -35,17 +37,55 @@ class ClipDenoiser final : public Denoiser {
     int64_t classes() const override { return inner_->classes(); }
     bool has_variance() const override { return inner_->has_variance(); }
     bool differentiable() const override { return inner_->differentiable(); }
-    std::string spec() const override { return "clip:inner={" + inner_->spec() + "}"; }
     std::string weights_hash() const override { return inner_->weights_hash(); }
 
-  private:
+  protected:
+    virtual at::Tensor changed(const at::Tensor& x0) const = 0;
     std::shared_ptr<const Denoiser> inner_;
+};
+
+class ClipDenoiser final : public WrappedDenoiser {
+  public:
+    using WrappedDenoiser::WrappedDenoiser;
+    std::string spec() const override { return "clip:inner={" + inner_->spec() + "}"; }
+
+  private:
+    at::Tensor changed(const at::Tensor& x0) const override { return x0.clamp(-1, 1); }
+};
+
+class ThresholdDenoiser final : public WrappedDenoiser {
+  public:
+    ThresholdDenoiser(std::shared_ptr<const Denoiser> inner, double quantile, double limit)
+        : WrappedDenoiser(std::move(inner)), quantile_(quantile), limit_(limit) {}
+    std::string spec() const override {
+        return "threshold:inner={" + inner_->spec() + "},max=" + format_number(limit_) +
+               ",quantile=" + format_number(quantile_);
+    }
+
+  private:
+    at::Tensor changed(const at::Tensor& x0) const override {
+        std::vector<int64_t> column(static_cast<size_t>(x0.dim()), 1);
+        column[0] = x0.size(0);
+        const at::Tensor s =
+            at::quantile(x0.flatten(1).abs(), quantile_, 1).clamp_min(limit_).reshape(column);
+        return at::minimum(at::maximum(x0, -s), s) * (limit_ / s);
+    }
+    double quantile_, limit_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> inner) {
     return std::make_shared<ClipDenoiser>(std::move(inner));
+}
+
+std::shared_ptr<const Denoiser> threshold_denoiser(std::shared_ptr<const Denoiser> inner, double quantile,
+                                                   double limit, const std::string& where) {
+    if (!(quantile > 0 && quantile <= 1))
+        throw Error("spec", "key \"quantile\" of threshold must lie in (0, 1], not " + format_number(quantile), where);
+    if (!(limit > 0 && std::isfinite(limit)))
+        throw Error("spec", "key \"max\" of threshold must be positive and finite, not " + format_number(limit), where);
+    return std::make_shared<ThresholdDenoiser>(std::move(inner), quantile, limit);
 }
 
 DenoiserOutput denoise_at(const Denoiser& denoiser, const at::Tensor& x, const LocatedLevel& level,

@@ -70,6 +70,13 @@ class CountingDenoiser final : public Denoiser {
 /// x0hat clipped to [-1, 1] (spec "clip:{inner}"): named, because clipping changes every number.
 std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> inner);
 
+/// Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): of every sample by itself,
+/// s = max(quantile of |x0hat| over its elements, limit), and x0hat is clamped to [-s, s] and divided by s / limit.
+/// The quantile is linear between order statistics. Spec "threshold:inner={inner},max=limit,quantile=quantile".
+/// Error("spec") unless 0 < quantile <= 1 and 0 < limit < infinity.
+std::shared_ptr<const Denoiser> threshold_denoiser(std::shared_ptr<const Denoiser> inner, double quantile,
+                                                   double limit, const std::string& where = "threshold");
+
 /// Calls with one level for the whole batch.
 DenoiserOutput denoise_at(const Denoiser& denoiser, const at::Tensor& x, const LocatedLevel& level,
                           const at::Tensor& labels = {});
