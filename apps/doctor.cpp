@@ -46,6 +46,7 @@ std::string value_or(const std::map<std::string, std::string>& map, const std::s
 
 /// What a weight file is, from its metadata.
 std::string describe(const std::map<std::string, std::string>& metadata) {
+    if (value_or(metadata, "family", "") == "edm.precond") return "network edm.precond (Karras et al. 2022)";
     if (metadata.contains("family"))
         return "network " + metadata.at("family") + ", predicts " + value_or(metadata, "prediction", "eps") +
                ", " + value_or(metadata, "process", "no noise process");

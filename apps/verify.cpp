@@ -8,7 +8,9 @@
 
 #include "apps/commands.h"
 #include "apps/options.h"
+#include "apps/tensor_row.h"
 #include "apps/text_table.h"
+#include "apps/verify_edm.h"
 #include "core/error.h"
 #include "models/native.h"
 #include "models/safetensors.h"
@@ -21,39 +23,17 @@ namespace {
 constexpr double kOutTolerance = 2e-4, kDeepTolerance = 5e-4, kActivationTolerance = 1e-4,
                  kDoubleTolerance = 1e-10;
 
-struct Row {
-    std::string tensor;
-    double max_abs = 0, rms = 0, tolerance = 0;
-    bool ok() const { return max_abs <= tolerance; }  // false for NaN
+struct Model {
+    std::string file;
+    std::string precond = "auto";  ///< the one section of an EDM network to look at; auto: all
 };
 
-Row compare(const std::string& name, const at::Tensor& have, const at::Tensor& want, double tolerance,
-            const std::string& where) {
-    if (have.sizes() != want.sizes()) {
-        const auto text = [](at::IntArrayRef sizes) {
-            std::string out;
-            for (int64_t size : sizes) out += (out.empty() ? "" : ",") + std::to_string(size);
-            return "[" + out + "]";
-        };
-        throw Error(
-            "shape",
-            "the network's tensor is " + text(have.sizes()) + ", but the golden one is " + text(want.sizes()),
-            where + ", tensor " + name);
-    }
-    const at::Tensor difference = have.to(at::kDouble) - want.to(at::kDouble);
-    Row row;
-    row.tensor = name;
-    row.max_abs = difference.numel() ? difference.abs().max().item<double>() : 0;
-    row.rms = difference.numel() ? std::sqrt(difference.square().mean().item<double>()) : 0;
-    row.tolerance = tolerance;
-    return row;
-}
-
 /// MODEL: a weight file, or native:file=FILE.
-std::string weight_path(const std::string& model) {
-    if (!model.starts_with("native")) return model;
+Model parse_model(const std::string& model) {
+    if (!model.starts_with("native")) return {model};
     const Spec spec = Spec::parse(model, "MODEL");
-    return complete(spec, find_entry(native_entries(), spec, "models", "MODEL"), "MODEL").text("file");
+    const Spec completed = complete(spec, find_entry(native_entries(), spec, "models", "MODEL"), "MODEL");
+    return {completed.text("file"), completed.text("precond")};
 }
 
 /// Inputs that the network cannot take are the file's fault, said in its terms.
@@ -90,13 +70,18 @@ void check_inputs(const SafetensorsFile& golden, const UNetConfig& config) {
         throw Error("file", "holds no tensor \"out\"", golden.path, "give a golden file of a network");
 }
 
-std::vector<Row> verify(const std::string& weights, const std::string& golden_path, const Options& options) {
+std::vector<TensorRow> verify(const Model& model, const std::string& golden_path, const Options& options) {
     const c10::NoGradGuard no_grad;
+    const std::string& weights = model.file;
     const SafetensorsFile file = read_safetensors(weights), golden = read_safetensors(golden_path);
+    const auto tolerance = [&](double standard) {
+        return options.has("tolerance") ? options.number("tolerance") : standard;
+    };
     const std::string family = file.meta("family");
+    if (family == "edm.precond") return verify_edm(file, golden, model.precond, tolerance);
     if (family != "improved_diffusion.UNetModel")
         throw Error("file", "is a network of the family \"" + family + "\", which is not known here", weights,
-                    "known: improved_diffusion.UNetModel");
+                    "known: improved_diffusion.UNetModel, edm.precond");
     const nlohmann::json config = nlohmann::json::parse(file.meta("config"), nullptr, false);
     if (!config.is_object())
         throw Error("file", "the metadata entry \"config\" is not a JSON object", weights);
@@ -104,15 +89,13 @@ std::vector<Row> verify(const std::string& weights, const std::string& golden_pa
     Parameters parameters = checked_parameters(net, file.tensors, weights);
     check_inputs(golden, net.config());
     const at::Tensor labels = golden.tensors.contains("y") ? golden.at("y") : at::Tensor();
-    const auto tolerance = [&](double standard) {
-        return options.has("tolerance") ? options.number("tolerance") : standard;
-    };
 
     std::map<std::string, at::Tensor> taps;
     const at::Tensor out =
         net.forward(parameters, golden.at("x").to(at::kFloat), golden.at("t").to(at::kFloat), labels, 0,
                     [&](const std::string& name, const at::Tensor& value) { taps[name] = value; });
-    std::vector<Row> rows{compare("out", out, golden.at("out"), tolerance(kOutTolerance), golden_path)};
+    std::vector<TensorRow> rows{
+        compare_tensors("out", out, golden.at("out"), tolerance(kOutTolerance), golden_path)};
     for (const auto& [name, want] : golden.tensors) {
         if (!name.starts_with("act.")) continue;
         const auto tap = taps.find(name);
@@ -120,16 +103,16 @@ std::vector<Row> verify(const std::string& weights, const std::string& golden_pa
             throw Error("file", "holds \"" + name + "\", which this network does not have", golden_path);
         const int64_t batch = std::min(
             tap->second.size(0), want.dim() ? want.size(0) : 0);  // some are stored for the first images only
-        rows.push_back(compare(name, tap->second.narrow(0, 0, batch), want,
-                               tolerance(name == "act.mid" ? kDeepTolerance : kActivationTolerance),
-                               golden_path));
+        rows.push_back(compare_tensors(name, tap->second.narrow(0, 0, batch), want,
+                                       tolerance(name == "act.mid" ? kDeepTolerance : kActivationTolerance),
+                                       golden_path));
     }
     if (golden.tensors.contains("out.f64")) {
         for (auto& [name, value] : parameters) value = value.to(at::kDouble);
         const at::Tensor exact =
             net.forward(parameters, golden.at("x").to(at::kDouble), golden.at("t").to(at::kDouble), labels);
-        rows.push_back(
-            compare("out.f64", exact, golden.at("out.f64"), tolerance(kDoubleTolerance), golden_path));
+        rows.push_back(compare_tensors("out.f64", exact, golden.at("out.f64"), tolerance(kDoubleTolerance),
+                                       golden_path));
     }
     return rows;
 }
@@ -139,7 +122,7 @@ int run(const std::vector<std::string>& arguments) {
     options
         .positional("file", 2,
                     "MODEL: a weight file, or native:file=FILE; GOLDEN: its golden tensor file (x, t, y, "
-                    "out, out.f64, act.*)")
+                    "out, out.f64, act.*; for EDM networks every section, or the one of precond=...)")
         .value("tolerance", "", "largest difference allowed, in place of the ones for each tensor")
         .runtime()
         .json();
@@ -149,11 +132,11 @@ int run(const std::vector<std::string>& arguments) {
     if (files.size() != 2)
         throw Error("option", "wants two files, MODEL and GOLDEN", "verify",
                     std::string("usage: ") + kVerifyCommand.usage);
-    const std::vector<Row> rows = verify(weight_path(files[0]), files[1], options);
+    const std::vector<TensorRow> rows = verify(parse_model(files[0]), files[1], options);
     nlohmann::json array = nlohmann::json::array();
     TextTable table({"<tensor", "max abs", "rms", "tolerance", "<"});
     bool all = true;
-    for (const Row& row : rows) {
+    for (const TensorRow& row : rows) {
         all = all && row.ok();
         const auto number = [](double v) {
             return std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr);
@@ -180,6 +163,8 @@ const Command kVerifyCommand = {
     "  schedbench verify tests/golden/nets/id_ss.safetensors tests/golden/nets/id_ss.golden.safetensors\n"
     "  schedbench verify native:file=tests/golden/nets/id_cond.safetensors "
     "tests/golden/nets/id_cond.golden.safetensors --json\n"
+    "  schedbench verify native:file=tests/golden/nets/edm_ncsnpp.safetensors,precond=ve "
+    "tests/golden/nets/edm_ncsnpp.golden.safetensors\n"
     "Exit code 1 if a tensor differs by more than its tolerance.\n",
     run};
 

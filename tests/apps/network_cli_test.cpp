@@ -16,8 +16,9 @@ TEST(CliVerify, GoldenNetworks) {
     for (const auto& path : golden::files("nets", ".golden.safetensors")) {
         const SafetensorsFile file = read_safetensors(path.string());
         const auto family = file.metadata.find("family");
-        if (family == file.metadata.end() || family->second != "improved_diffusion.UNetModel" ||
-            !file.tensors.contains("out"))
+        if (family == file.metadata.end()) continue;
+        const bool edm = family->second == "edm.precond";
+        if (!edm && (family->second != "improved_diffusion.UNetModel" || !file.tensors.contains("out")))
             continue;
         std::string weights = path.string();
         weights.replace(weights.find(".golden"), 7, "");
@@ -25,7 +26,9 @@ TEST(CliVerify, GoldenNetworks) {
         const auto rows = folder.ok(pair + " --json").json();
         size_t expected = 0;
         for (const auto& [name, tensor] : file.tensors)
-            expected += name == "out" || name == "out.f64" || name.starts_with("act.");
+            expected += edm ? name.find('.') != std::string::npos && !name.ends_with(".x") &&
+                                  !name.ends_with(".sigma")
+                            : name == "out" || name == "out.f64" || name.starts_with("act.");
         EXPECT_EQ(rows.size(), expected);
         for (const auto& row : rows) {
             EXPECT_EQ(cli::keys(row),
@@ -33,7 +36,7 @@ TEST(CliVerify, GoldenNetworks) {
             EXPECT_EQ(row.at("ok"), true) << row;
             EXPECT_LE(row.at("rms").get<double>(), row.at("max_abs").get<double>());
         }
-        EXPECT_NE(folder.ok(pair).out.find("out.f64"), std::string::npos);
+        EXPECT_NE(folder.ok(pair).out.find(edm ? "D.f64" : "out.f64"), std::string::npos);
         const auto strict = folder.run(pair + " --tolerance 1e-12 --json");
         EXPECT_EQ(strict.code, 1);
         EXPECT_EQ(strict.json()[0].at("ok"), false);
