@@ -45,6 +45,7 @@ SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec
                       const std::string& where) {
     const std::string name = "key \"" + param.key + "\" of " + spec.name;
     if (value.kind == SpecValue::Kind::text && value.text == "auto" && param.fallback == "auto") return value;
+    if (value == SpecValue::of_text("") && param.fallback.empty() && !param.required) return value;  // not given
     Spec one;
     one.name = spec.name;
     one.set(param.key, value);
@@ -128,6 +129,8 @@ Spec complete(const Spec& spec, const SpecEntry& entry, const std::string& where
                         keys.empty() ? "it takes none" : did_you_mean(key, keys));
     for (const SpecParam& param : entry.params) {
         const SpecValue* given = spec.find(param.key);
+        // A completed spec writes an absent value as '': it must read back as that.
+        if (given && !param.required && param.fallback.empty() && *given == SpecValue::of_text("")) given = nullptr;
         if (!given && param.required)
             throw Error("spec", entry.name + " needs " + param.key + "=...", where, param.help);
         SpecValue value = given ? *given : SpecValue::of_text(param.fallback);

@@ -47,7 +47,8 @@ ScheduleFamily beta_index() {
                "quantiles of a Beta distribution, in the index of the table (beta-sigma: in sigma)",
                "Lee et al. 2024; index form: ComfyUI",
                {{"alpha", SpecParam::Type::number, "0.6", "first shape parameter; below 1: dense at the noisy end"},
-                {"beta", SpecParam::Type::number, "0.6", "second shape parameter; below 1: dense at the clean end"}}};
+                {"beta", SpecParam::Type::number, "0.6", "second shape parameter; below 1: dense at the clean end"}},
+               {"comfy-beta"}};
     f.coordinate = "Beta(alpha, beta) quantile of the index";
     f.map = "t_i = 1 + (T-1) F^-1(1 - i/N), i = 0..N-1";
     f.rounding = "nearest entry, ties down; entries chosen twice are merged (with allow-fewer)";

@@ -22,7 +22,8 @@ ScheduleFamily beta_sigma() {
                "quantiles of a Beta law between the ends, in sigma",
                "diffusers, after Lee et al. 2024",
                {{"alpha", Type::number, "0.6", "first parameter of the Beta law"},
-                {"beta", Type::number, "0.6", "second parameter of the Beta law"}}};
+                {"beta", Type::number, "0.6", "second parameter of the Beta law"}},
+               {"hf-beta"}};
     f.coordinate = "distribution function of Beta(alpha, beta)";
     f.map = "sigma = sigma_min + (sigma_max - sigma_min) quantile(x)";
     f.level = level;

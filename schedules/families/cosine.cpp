@@ -26,7 +26,7 @@ double level(const FamilyContext& c, double u) {
 ScheduleFamily cosine() {
     ScheduleFamily f;
     f.entry = {"cosine",
-               "uniform in the time of the cosine law, normalised by abar(0)",
+               "uniform in the time of the cosine law, normalised by abar(0) (cosine-tangent: not normalised)",
                "Nichol and Dhariwal 2021, eq. 17",
                {{"s", SpecParam::Type::number, "0.008", "offset of the angle at the data"}}};
     f.coordinate = "t (cosine)";

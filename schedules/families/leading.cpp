@@ -22,7 +22,8 @@ ScheduleFamily leading() {
                "Lin et al. 2023, table 2",
                {{"multistep", SpecParam::Type::flag, "false",
                  "true: the form of the multistep solvers, which leave out index 1"},
-                {"offset", SpecParam::Type::integer, "0", "added to every index"}}};
+                {"offset", SpecParam::Type::integer, "0", "added to every index"}},
+               {"hf-leading"}};
     f.coordinate = "index";
     f.map = "t_k = 1 + k floor(T/N) + offset, k = 0..N-1";
     f.rounding = "floor of the stride";

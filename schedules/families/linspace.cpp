@@ -18,7 +18,8 @@ ScheduleFamily linspace() {
                "even from index 1 to T, rounded half to even",
                "Lin et al. 2023, table 2",
                {{"multistep", SpecParam::Type::flag, "false",
-                 "true: the form of the multistep solvers, which leave out index 1"}}};
+                 "true: the form of the multistep solvers, which leave out index 1"}},
+               {"hf-linspace"}};
     f.coordinate = "index";
     f.map = "t_k = 1 + k (T-1)/(N-1), k = 0..N-1";
     f.rounding = "half to even, of a double";

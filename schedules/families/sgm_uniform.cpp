@@ -23,7 +23,7 @@ ScheduleFamily sgm_uniform() {
                "even from T without rounding, ending one stride above index 1; levels interpolated",
                "ComfyUI, normal_scheduler with sgm",
                {},
-               {"sgm"}};
+               {"sgm_uniform"}};
     f.coordinate = "index";
     f.map = "t_i = T - i (T-1)/N, i = 0..N-1; ln sigma linear between entries";
     f.levels = levels;

@@ -20,7 +20,8 @@ ScheduleFamily trailing() {
     f.entry = {"trailing",
                "from T downwards in strides of T/N, rounded half to even",
                "Lin et al. 2023, table 2",
-               {}};
+               {},
+               {"hf-trailing"}};
     f.coordinate = "index";
     f.map = "t_k = T - k T/N, k = 0..N-1";
     f.rounding = "half to even, of a double";

@@ -32,8 +32,40 @@ TEST(NoiseProcess, CosineTelescopesToItsClosedForm) {
     EXPECT_NEAR(cosine.beta(999, 1000), 0.999, 1e-12);
 }
 
+TEST(NoiseProcess, SigmoidExponentialAndLaplaceTables) {
+    const NoiseProcess sigmoid = process("sigmoid:T=1000");
+    for (int i : {1, 2, 500, 501, 1000}) {
+        const double v = -6 + 12.0 * (i - 1) / 999;
+        EXPECT_NEAR(sigmoid.beta(i - 1, i), 0.0001 + 0.0199 * std::exp(v) / (1 + std::exp(v)), 1e-15) << i;
+    }
+    // The betas of both ends add up to beta-start + beta-end: the sigmoid is odd around its middle.
+    for (int i = 1; i <= 500; ++i)
+        EXPECT_NEAR(sigmoid.beta(i - 1, i) + sigmoid.beta(1000 - i, 1001 - i), 0.0201, 1e-14);
+    const NoiseProcess exponential = process("exponential:T=1000");
+    for (int i : {1, 10, 500, 1000}) EXPECT_NEAR(exponential.log_abar(i), -0.012 * i, 1e-12);
+    EXPECT_NEAR(process("exponential:T=1").abar(1), 0.001, 1e-15);  // the cap
+    for (int table : {10, 1000, 1001, 4000}) {
+        const NoiseProcess laplace = process("laplace:T=" + std::to_string(table));
+        // abar_i = a(i/T)/a(0) with a = 1/sqrt(1 + 1/snr): snr = 1/sqrt(2t + 1e-6) before the middle, its mirror after.
+        auto a = [](double t) {
+            const double m = t <= 0.5 ? 2 * t + 1e-6 : 1 / (2 - 2 * t + 1e-6);
+            return 1 / std::sqrt(1 + std::sqrt(m));
+        };
+        for (int i = 1; i <= table; ++i) {
+            EXPECT_GT(laplace.sigma(i), laplace.sigma(i - 1));
+            EXPECT_NEAR(laplace.abar(i) * a(0) / a(static_cast<double>(i) / table), 1, 1e-10) << i;
+        }
+    }
+    // At half a million entries the step over the middle is as small as the 1e-6 of the formula: refused, not wrong.
+    EXPECT_THROW(process("laplace:T=1000000"), Error);
+    EXPECT_THROW(process("sigmoid:beta-end=2"), Error);
+    EXPECT_THROW(process("sigmoid:beta-start=nan"), Error);
+    EXPECT_THROW(process("exponential:T=0"), Error);
+}
+
 TEST(NoiseProcess, IdentitiesOfTheChain) {
-    for (const char* spec : {"linear:T=50", "cosine:T=50", "scaled-linear", "betas:values=[0.1,0.2,0.3]"}) {
+    for (const char* spec : {"linear:T=50", "cosine:T=50", "scaled-linear", "betas:values=[0.1,0.2,0.3]", "sigmoid:T=50",
+                             "exponential:T=50", "laplace:T=50"}) {
         const NoiseProcess p = process(spec);
         const int last = p.table_size();
         EXPECT_EQ(p.sigma(0), 0);
