@@ -23,11 +23,12 @@ extern const Command kListCommand;
 extern const Command kDoctorCommand;
 extern const Command kVerifyCommand;
 extern const Command kTrainFeaturesCommand;
+extern const Command kSpectrumCommand;
 
 inline std::vector<const Command*> command_list() { return {
     &kSweepCommand, &kMergeCommand, &kTableCommand, &kShowCommand, &kExportCommand, &kValidateCommand,
     &kKnotsCommand, &kLearnCommand, &kStatisticsCommand, &kBpdCommand, &kSampleCommand,
-    &kTrainCommand, &kTrainFeaturesCommand, &kVerifyCommand, &kListCommand, &kDoctorCommand,
+    &kTrainCommand, &kTrainFeaturesCommand, &kSpectrumCommand, &kVerifyCommand, &kListCommand, &kDoctorCommand,
 }; }
 
 }  // namespace schedbench

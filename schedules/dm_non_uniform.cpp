@@ -214,9 +214,11 @@ void descend(const LogGaps& problem, double width, std::vector<double>& x) {
         const double fall = dot(step, slope);
         double share = std::min(1.0, 1 / std::max(largest, 1e-300));  // no gap changes by more than a factor e
         bool lower = false;
+        double next = value;
         for (int halving = 0; halving < 40 && !lower; ++halving, share /= 2) {
             for (size_t i = 0; i < n; ++i) moved[i] = x[i] + share * step[i];
-            lower = problem.value(moved, width) < value + 1e-4 * share * fall;
+            next = problem.gradient(moved, width, next_slope);
+            lower = next < value + 1e-4 * share * fall;
         }
         if (!lower && fresh) return;
         if (!lower) {
@@ -225,7 +227,7 @@ void descend(const LogGaps& problem, double width, std::vector<double>& x) {
             continue;
         }
         const double before = value;
-        value = problem.gradient(moved, width, next_slope);
+        value = next;
         for (size_t i = 0; i < n; ++i) {
             change[i] = moved[i] - x[i];
             bend[i] = next_slope[i] - slope[i];
@@ -267,7 +269,7 @@ std::vector<double> minimise_dm_non_uniform(const std::vector<double>& start, Ne
     double lowest = dm_non_uniform_bound(start, error);
     // The kinks of |.| come back bit by bit, so that a minimum that lies on some of them is found as well.
     const double scale = lowest / static_cast<double>(start.size());
-    for (double width = 0.1; width > 1e-11; width /= 10) {
+    for (double width = 0.1; width > 1e-12; width /= 100) {
         descend(problem, width * scale, x);
         const double value = problem.value(x, 0);
         if (value < lowest) {

@@ -58,6 +58,8 @@ ScheduleFamily bong_tangent() {
     f.rounding = "the point where the ramps meet, down";
     f.levels = levels;
     f.range = model_range;
+    f.least_steps = 2;
+    f.least_reason = "it is two ramps of at least 2 points";
     return f;
 }
 

@@ -26,7 +26,7 @@ std::vector<double> flow_levels(const FamilyContext& c,
                         format_number(c.sigma_max) + "), to which the infinite first level is cut",
                     c.where, "use a larger sigma-max or fewer steps");
     if (c.count > c.steps) {
-        if (!(out.back() > c.sigma_min))
+        if (c.spec.text("end") == "sigma-min" && !(out.back() > c.sigma_min))
             throw Error("number",
                         "knot " + std::to_string(c.steps - 1) + " (" + format_number(out.back()) +
                             ") is not above sigma-min (" + format_number(c.sigma_min) + ")",

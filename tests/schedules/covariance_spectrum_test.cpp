@@ -160,6 +160,11 @@ TEST(CovarianceSpectrum, Files) {
     EXPECT_EQ(built(spec, 8), built("kl-spectrum:stds=[0.1,1],weights=[2,3],", 8));
     write(R"({"stds": [0.1, 1]})");
     EXPECT_EQ(built(spec, 8), built("kl-spectrum:stds=[0.1,1],", 8));
+    for (const std::string& text : {spec, std::string("kl-spectrum:stds=[0.1,1],")}) {
+        const NoiseProcess process(Spec::parse("continuous"));
+        const Schedule s = build_schedule(Spec::parse(text + "end=zero"), process, {8, TimeRule::nearest, false});
+        EXPECT_EQ(build_schedule(Spec::parse(s.spec), process, {8, TimeRule::nearest, false}).hash(), s.hash());
+    }
     for (const char* bad : {"", "stds 1 2", "[1, 2]", "{}", R"({"stds": []})", R"({"stds": 1})",
                             R"({"stds": ["a"]})", R"({"stds": [1, 0]})", R"({"stds": [1], "weights": [1, 2]})",
                             R"({"stds": [1], "weights": null})", R"({"stds": [1e400]})"}) {

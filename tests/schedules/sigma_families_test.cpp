@@ -195,6 +195,7 @@ TEST(SigmaFamilies, FlowEndsAreCut) {
                cut = levels("flow-shift:sigma-max=80,sigma-min=0.002,end=sigma-min", 10),
                replaced = levels("flow-shift:sigma-max=80,sigma-min=0.002,end=replace", 10);
     EXPECT_EQ(zero, replaced);
+    EXPECT_EQ(levels("flow-shift:sigma-max=80,sigma-min=1,end=replace", 10), zero);  // sigma-min has no part in it
     EXPECT_EQ(zero.back(), 0);
     EXPECT_EQ(cut.back(), 0.002);
     EXPECT_EQ(std::vector<double>(zero.begin(), zero.end() - 1), std::vector<double>(cut.begin(), cut.end() - 1));
