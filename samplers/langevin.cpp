@@ -33,10 +33,10 @@ at::Tensor langevin(at::Tensor x, const KnotWalk& walk, int k, LangevinRule rule
         const at::Tensor z = draws.next();
         if (rule == LangevinRule::level) {
             const double eps = 2 * (snr * level) * (snr * level);
-            x = x + eps * score + std::sqrt(2 * eps) * z;
+            x.add_(score, eps).add_(z, std::sqrt(2 * eps));
         } else {
             const at::Tensor eps = 2 * (snr * sample_norms(z) / sample_norms(score)).square();
-            x = x + eps * score + at::sqrt(2 * eps) * z;
+            x.addcmul_(score, eps).addcmul_(z, at::sqrt(2 * eps));
         }
     }
     return x;

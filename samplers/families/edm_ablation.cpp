@@ -51,11 +51,14 @@ struct Clock {
         return law == TimeLaw::linear ? 1 : law == TimeLaw::ve ? 0.5 / std::sqrt(t) : vp.slope(t);
     }
     double scale(double sigma) const { return scaled ? 1 / std::sqrt(1 + sigma * sigma) : 1; }
-    /// dy/dt at time t, level sigma > 0.
-    at::Tensor derivative(const at::Tensor& y, const at::Tensor& denoised, double t, double sigma) const {
-        const double rate = slope(t), s = scale(sigma);
-        const double shrink = scaled ? -sigma * rate * s * s : 0;
-        return (rate / sigma + shrink) * y - (rate * s / sigma) * denoised;
+    /// dy/dt = of_y y + of_denoised D at time t, level sigma > 0.
+    struct Derivative {
+        double of_y, of_denoised;
+    };
+    Derivative derivative(double t, double level) const {
+        const double rate = slope(t), s = scale(level);
+        const double shrink = scaled ? -level * rate * s * s : 0;
+        return {rate / level + shrink, -rate * s / level};
     }
 };
 
@@ -85,10 +88,10 @@ class EdmAblation final : public Sampler {
                 if (hat.level > a) {  // rounding to a table may leave no room for churn
                     from = hat;
                     const double added = std::sqrt((hat.level - a) * (hat.level + a)) * spec_.number("s-noise");
-                    x = x + added * noise.step(static_cast<uint32_t>(i)).to(at::kDouble);
+                    x.add_(noise.step(static_cast<uint32_t>(i)).to(at::kDouble), added);
                 }
             }
-            x = step(x, walk, clock, from, i, b);
+            step(x, walk, clock, from, i, b);
             walk.step_done(i, x);
         }
         return walk.finish(x);
@@ -118,13 +121,17 @@ class EdmAblation final : public Sampler {
         return clock;
     }
 
-    /// From x at `from` (level > 0) to level b, which is knot i + 1.
-    at::Tensor step(const at::Tensor& x, const KnotWalk& walk, const Clock& clock, const LocatedLevel& from, int i,
-                    double b) const {
+    /// x from `from` (level > 0) to level b, which is knot i + 1. Every stage is linear in y = s x and the outputs.
+    void step(at::Tensor& x, const KnotWalk& walk, const Clock& clock, const LocatedLevel& from, int i,
+              double b) const {
         const double hat = from.level, t = clock.time(hat), h = clock.time(b) - t;
-        const at::Tensor y = clock.scale(hat) * x;
-        const at::Tensor slope = clock.derivative(y, walk.output(x, from).x0, t, hat);
-        if (!heun_ || b == 0) return (y + h * slope) / clock.scale(b);
+        const double s = clock.scale(hat), end = clock.scale(b);
+        const Clock::Derivative first = clock.derivative(t, hat);
+        const at::Tensor denoised = walk.output(x, from).x0;
+        if (!heun_ || b == 0) {
+            x.mul_((1 + h * first.of_y) * s / end).add_(denoised, h * first.of_denoised / end);
+            return;
+        }
         LocatedLevel middle = walk.knot(i + 1);
         double alpha = 1;
         if (alpha_ != 1) {
@@ -136,11 +143,14 @@ class EdmAblation final : public Sampler {
                             "lies between " + format_number(hat) + " and " + format_number(b),
                             walk.schedule(), "take a larger alpha");
         }
-        const double level = middle.level, s = clock.scale(level);
-        const at::Tensor inner = y + (alpha * h) * slope;
-        const at::Tensor second =
-            clock.derivative(inner, walk.output(inner / s, middle).x0, clock.time(level), level);
-        return (y + (h * (1 - 0.5 / alpha)) * slope + (h * 0.5 / alpha) * second) / clock.scale(b);
+        const double level = middle.level, inner_s = clock.scale(level);
+        const at::Tensor inner = at::mul(x, (1 + alpha * h * first.of_y) * s / inner_s)
+                                     .add_(denoised, alpha * h * first.of_denoised / inner_s);
+        const Clock::Derivative second = clock.derivative(clock.time(level), level);
+        const at::Tensor inner_denoised = walk.output(inner, middle).x0;
+        const double share = h * 0.5 / alpha, rest = h - share;
+        x.mul_((1 + rest * first.of_y) * s / end).add_(denoised, rest * first.of_denoised / end);
+        x.add_(inner, share * second.of_y * inner_s / end).add_(inner_denoised, share * second.of_denoised / end);
     }
 
     Spec spec_;

@@ -56,7 +56,8 @@ class PredictorCorrector final : public Sampler {
         if (predictor_ == Predictor::none) return x;
         const double a = walk.level(i), b = walk.level(i + 1), ratio = b / a;
         const double keep = predictor_ == Predictor::euler ? ratio : ratio * ratio;
-        x = keep * x + (1 - keep) * walk.denoised(x, i);
+        const at::Tensor denoised = walk.denoised(x, i);
+        x.mul_(keep).add_(denoised, 1 - keep);
         if (predictor_ == Predictor::euler) return x;
         const double full = std::sqrt((a - b) * (a + b));
         return x.add_(draws.next(), predictor_ == Predictor::ancestral ? ratio * full : full);

@@ -23,6 +23,7 @@
 #include "core/hash.h"
 #include "core/noise.h"
 #include "models/exact.h"
+#include "sampler_probe.h"
 #include "samplers/sampler.h"
 #include "schedules/schedule.h"
 #include "store/work_file.h"
@@ -101,6 +102,62 @@ TEST(Counts, EvaluationsAndNoiseOfEverySampler) {
         }
     }
     compare("exact", "samplers", counted);
+}
+
+/// A model as networks are, float32, whose own work is not counted.
+class UncountedDenoiser final : public Denoiser {
+  public:
+    explicit UncountedDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
+    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time,
+                              const at::Tensor& labels) const override {
+        const bench::PassCounter::Pause pause;
+        return {(*inner_)(x, levels, time, labels).x0.to(at::kFloat), {}};
+    }
+    const NoiseProcess& process() const override { return inner_->process(); }
+    std::vector<int64_t> shape() const override { return inner_->shape(); }
+    std::string spec() const override { return inner_->spec(); }
+
+  private:
+    std::shared_ptr<const Denoiser> inner_;
+};
+
+/// Outputs that a step looks at, where they are more than it evaluates.
+int64_t outputs_remembered(const std::string& name) {
+    static const std::map<std::string, int64_t> remembered = {{"dpmpp-2m", 2}, {"sde-dpmpp-2m", 2}, {"dpmpp-3m", 3},
+                                                              {"unipc", 3},    {"ipndm", 4},        {"ipndm-v", 4},
+                                                              {"deis-tab", 4}, {"adams-bashforth", 4}};
+    const auto found = remembered.find(name);
+    return found == remembered.end() ? 0 : found->second;
+}
+
+// The arithmetic of a sampler outside the network: at most three passes over x a step for x and for each output that
+// the step looks at. A step more is measured, so that start and end do not count.
+TEST(Counts, PassesOverMemoryOfEverySampler) {
+    const auto model = make_exact(Spec::parse("exact:gaussian,c=0.5,dim=7"));
+    const UncountedDenoiser target(model);
+    const at::Tensor ones = at::ones({3, 7}, at::kDouble);
+    const probe::GivenNoise noise(ones, std::vector<at::Tensor>(20, ones));
+    json counted;
+    for (const SpecEntry& entry : sampler_entries()) {
+        const auto sampler = make_sampler(Spec::parse(entry.name));
+        int64_t passes[2], evaluations[2];
+        for (int more : {0, 1}) {
+            const Schedule schedule = build_schedule(Spec::parse("edm:end=sigma-min"), target.process(), {12 + more});
+            const CountingDenoiser counter(std::make_shared<UncountedDenoiser>(model));
+            const bench::PassCounter counting(ones.numel());
+            sampler->sample(counter, schedule, noise);
+            passes[more] = counting.passes();
+            evaluations[more] = counter.calls();
+        }
+        const int64_t step = passes[1] - passes[0];
+        const int64_t outputs = std::max(evaluations[1] - evaluations[0], outputs_remembered(entry.name));
+        std::printf("counts: %s %lld passes a step, %lld outputs\n", entry.name.c_str(), static_cast<long long>(step),
+                    static_cast<long long>(outputs));
+        EXPECT_GE(step, 2) << entry.name;
+        EXPECT_LE(step, 3 * (1 + outputs)) << entry.name;
+        counted[entry.name] = step;
+    }
+    compare("at_most", "sampler_passes", counted);
 }
 
 TEST(Counts, ParametersAndMultiplyAccumulates) {

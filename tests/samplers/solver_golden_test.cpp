@@ -9,6 +9,7 @@
 #include "golden.h"
 #include "golden_json.h"
 #include "models/exact.h"
+#include "plain_mixture.h"
 #include "sampler_probe.h"
 
 namespace schedbench {
@@ -29,16 +30,10 @@ std::vector<double> grid_levels(const std::string& name, int steps, double low, 
     return {};
 }
 
-std::string list(const json& values) {
-    return values.dump();
-}
-
-std::shared_ptr<const ExactTarget> target_of(const json& target) {
-    if (target.contains("c"))
-        return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"])));
-    return make_exact(Spec::parse("exact:mixture,means=" + list(target["means"]) +
-                                  ",weights=" + list(target["weights"]) + ",widths=[" +
-                                  format_number(target["std"]) + "]"));
+probe::Mixture target_of(const json& target) {
+    if (target.contains("c")) return {{0}, {target["c"].get<double>()}, {1}};
+    const std::vector<double> means = target["means"];
+    return {means, std::vector<double>(means.size(), target["std"].get<double>()), target["weights"]};
 }
 
 /// The spec of our sampler for a name of the golden files; "" where we have none.
@@ -96,7 +91,7 @@ TEST(GoldenSolvers, FinalValues) {
     for (const json& file : json_files("solver_notes")) {
         const double low = file["sigma_min"], high = file["sigma_max"];
         for (const json& target : file["targets"]) {
-            const auto denoiser = target_of(target);
+            const probe::MixtureDenoiser denoiser(target_of(target));
             const std::vector<double> start = target["x_start"];
             for (const json& grid : target["grids"]) {
                 for (const json& solver : grid["solvers"]) {
@@ -110,7 +105,7 @@ TEST(GoldenSolvers, FinalValues) {
                         EXPECT_FALSE(levels.empty()) << "unknown grid " << grid["grid"];
                         const at::Tensor latent =
                             at::tensor(start, at::kDouble).reshape({-1, 1}) / levels.front();
-                        return sampler->sample(*denoiser, probe::schedule_of(levels, denoiser->process()),
+                        return sampler->sample(denoiser, probe::schedule_of(levels, denoiser.process()),
                                                probe::GivenNoise(latent));
                     };
                     for (const auto& [steps, expected] : solver["x_final"].items()) {
