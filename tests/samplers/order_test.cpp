@@ -119,5 +119,32 @@ TEST(Order, IsAtLeastTheDeclaredOne) {
     EXPECT_GE(checked, 60);
 }
 
+/// Stochastic samplers declare the order of the output's variance, which is exact on Gaussian data.
+TEST(Order, OfTheVarianceOfStochasticSamplers) {
+    const auto target = make_exact(Spec::parse("exact:gaussian,c=0.5"));
+    std::vector<std::string> specs{"ddim:eta=0.6", "dpmpp-2s:eta=0.6", "dpmpp-2s:eta=1", "heun:s-churn=0.4"};
+    for (const std::string& spec : probe::all_variants()) {
+        const auto sampler = make_sampler(Spec::parse(spec));
+        if (sampler->stochastic() && !sampler->needs().variance && !sampler->needs().table) specs.push_back(spec);
+    }
+    int checked = 0;
+    for (const std::string& spec : specs) {
+        const int declared = probe::declared_order(spec);
+        if (declared == 0) continue;
+        const auto sampler = make_sampler(Spec::parse(spec));
+        std::vector<double> errors;
+        for (int steps : {60, 120}) {
+            const double variance = probe::output_variance(
+                *sampler, *target, probe::schedule_of(levels(steps), target->process()), 0.25 + kHigh * kHigh);
+            errors.push_back(std::abs(variance / (0.25 + kLow * kLow) - 1));
+        }
+        const double slope = std::log2(errors[0] / errors[1]);
+        std::printf("order: variance of %-55s declared %d, seen %.2f (%.1e)\n", spec.c_str(), declared, slope, errors[1]);
+        EXPECT_GE(slope, declared - 0.15) << spec;
+        ++checked;
+    }
+    EXPECT_GE(checked, 8);
+}
+
 }  // namespace
 }  // namespace schedbench
