@@ -48,9 +48,10 @@ int run(const std::vector<std::string>& arguments) {
         return 0;
     }
     char text[160];
-    std::snprintf(text, sizeof text, "%lld images, %lld axes in %zu bins, stds %.4g to %.4g, %lld raised to %.4g",
-                  static_cast<long long>(result.images), static_cast<long long>(result.dimension), stds.size(),
-                  stds.front(), stds.back(), static_cast<long long>(result.clamped), spectrum_floor());
+    std::snprintf(
+        text, sizeof text, "%lld images, %lld axes in %zu bins, stds %.4g to %.4g, %lld raised to %.4g",
+        static_cast<long long>(result.images), static_cast<long long>(result.dimension), stds.size(),
+        stds.front(), stds.back(), static_cast<long long>(result.clamped), spectrum_floor());
     std::cout << "wrote " << output << ": " << text << "\nuse it as kl-spectrum:file=" << output << "\n";
     return 0;
 }

@@ -45,7 +45,6 @@ SpecValue check_value(const SpecValue& value, const SpecParam& param, const Spec
                       const std::string& where) {
     const std::string name = "key \"" + param.key + "\" of " + spec.name;
     if (value.kind == SpecValue::Kind::text && value.text == "auto" && param.fallback == "auto") return value;
-    if (value == SpecValue::of_text("") && param.fallback.empty() && !param.required) return value;  // not given
     Spec one;
     one.name = spec.name;
     one.set(param.key, value);

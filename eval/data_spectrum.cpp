@@ -24,8 +24,8 @@ at::Tensor rows_of(const Dataset& data, int64_t first, int64_t count) {
     return at::from_blob(pixels, {count, data.image_size()}, at::kByte).to(at::kDouble) / 127.5 - 1;
 }
 
-/// Eigenvalues of the covariance, rising; of all n - 1 that can differ from 0 where there are fewer images than
-/// values, through the smaller matrix of inner products.
+/// Eigenvalues of the covariance, rising; of all n - 1 that can differ from 0 where there are fewer images
+/// than values, through the smaller matrix of inner products.
 at::Tensor eigenvalues(const Dataset& data) {
     if (data.count <= data.image_size()) {
         at::Tensor rows = rows_of(data, 0, data.count);
@@ -46,8 +46,8 @@ double spectrum_floor() {
 
 DataSpectrum measure_spectrum(const Dataset& data, const std::string& where) {
     if (data.count < 2)
-        throw Error("number", "a covariance needs at least 2 images, not " + std::to_string(data.count), where,
-                    "look at more images");
+        throw Error("number", "a covariance needs at least 2 images, not " + std::to_string(data.count),
+                    where, "look at more images");
     const int64_t order = std::min(data.count, data.image_size());
     if (order > kSpectrumOrder)
         throw Error("number",
@@ -82,7 +82,8 @@ DataSpectrum measure_spectrum(const Dataset& data, const std::string& where) {
 
 void write_spectrum(const DataSpectrum& spectrum, const std::string& path) {
     nlohmann::ordered_json file;
-    file["description"] = "stds of the pixels in [-1, 1] along the principal axes; weights: axes each stands for";
+    file["description"] =
+        "stds of the pixels in [-1, 1] along the principal axes; weights: axes each stands for";
     file["data"] = spectrum.data;
     file["data_hash"] = spectrum.data_hash;
     file["images"] = spectrum.images;

@@ -43,13 +43,14 @@ void CovarianceSpectrum::check(const std::string& where) const {
     if (stds.empty()) throw Error("number", "a spectrum needs at least one standard deviation", where);
     if (stds.size() != weights.size())
         throw Error("number",
-                    "there are " + std::to_string(stds.size()) + " stds, but " + std::to_string(weights.size()) +
-                        " weights",
+                    "there are " + std::to_string(stds.size()) + " stds, but " +
+                        std::to_string(weights.size()) + " weights",
                     where, "give one weight for each");
     for (const auto& [name, list] : {std::pair("stds", &stds), std::pair("weights", &weights)})
         for (double value : *list)
             if (!(value > 0) || !std::isfinite(value))
-                throw Error("number", std::string(name) + " must be positive, not " + format_number(value), where);
+                throw Error("number", std::string(name) + " must be positive, not " + format_number(value),
+                            where);
 }
 
 CovarianceSpectrum CovarianceSpectrum::read(const std::string& path) {
@@ -91,8 +92,7 @@ SpectrumDensity::SpectrumDensity(const CovarianceSpectrum& spectrum, double sigm
         std::fill(density.begin(), density.end(), 0.0);
         for (size_t k = 0; k < axes; ++k)
             for (size_t p = 0; p < points; ++p) density[p] += pulls_[k] * bumps[k * points + p];
-        for (size_t p = 0; p < points; ++p)
-            density[p] = kWeights[p % kPoints.size()] / std::sqrt(density[p]);
+        for (size_t p = 0; p < points; ++p) density[p] = kWeights[p % kPoints.size()] / std::sqrt(density[p]);
         std::vector<double> next(axes);
         double total = 0, change = 0;
         for (size_t k = 0; k < axes; ++k) {

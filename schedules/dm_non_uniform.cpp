@@ -92,7 +92,8 @@ Dual smooth_modulus(const Dual& a, double width) {
 constexpr size_t kTruncation = 3;  ///< steps before this one count on their own (Xue et al.)
 
 /// The bound with all moduli of sums rounded off by `width`, and its gradient by the lambdas where wanted.
-double bound(const std::vector<double>& lambda, NetworkError error, double width, std::vector<double>* gradient) {
+double bound(const std::vector<double>& lambda, NetworkError error, double width,
+             std::vector<double>* gradient) {
     struct Term {
         size_t step;
         Dual value;
@@ -139,8 +140,7 @@ double bound(const std::vector<double>& lambda, NetworkError error, double width
         for (size_t k = 0; gradient && k < used[n]; ++k)
             for (size_t i = 0; i < 4; ++i)
                 if (terms[n][k].step + i >= 2)
-                    (*gradient)[terms[n][k].step + i - 2] +=
-                        sum / modulus.value * terms[n][k].value.slope[i];
+                    (*gradient)[terms[n][k].step + i - 2] += sum / modulus.value * terms[n][k].value.slope[i];
     }
     return total;
 }
@@ -149,7 +149,8 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
     return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-/// Logarithms of the gaps as free variables: the knots rise whatever they are, and their sum is scaled to the range.
+/// Logarithms of the gaps as free variables: the knots rise whatever they are, and their sum is scaled to the
+/// range.
 class LogGaps {
   public:
     LogGaps(const std::vector<double>& start, NetworkError error)
@@ -212,7 +213,8 @@ void descend(const LogGaps& problem, double width, std::vector<double>& x) {
         double largest = 0;
         for (double one : step) largest = std::max(largest, std::abs(one));
         const double fall = dot(step, slope);
-        double share = std::min(1.0, 1 / std::max(largest, 1e-300));  // no gap changes by more than a factor e
+        double share =
+            std::min(1.0, 1 / std::max(largest, 1e-300));  // no gap changes by more than a factor e
         bool lower = false;
         double next = value;
         for (int halving = 0; halving < 40 && !lower; ++halving, share /= 2) {
@@ -245,8 +247,8 @@ void descend(const LogGaps& problem, double width, std::vector<double>& x) {
         const double scale = (1 + dot(bend, image) / curvature) / curvature;
         for (size_t i = 0; i < n; ++i)
             for (size_t j = 0; j < n; ++j)
-                inverse[i * n + j] += scale * change[i] * change[j] -
-                                      (image[i] * change[j] + change[i] * image[j]) / curvature;
+                inverse[i * n + j] +=
+                    scale * change[i] * change[j] - (image[i] * change[j] + change[i] * image[j]) / curvature;
     }
 }
 

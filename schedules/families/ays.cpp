@@ -1,6 +1,7 @@
-// Align Your Steps (Sabour et al. 2024, arXiv 2404.14507): the published levels, found for Stable Diffusion 1.5 and
-// XL, Stable Video Diffusion and DeepFloyd's first stage, 10 steps each. They are meant for end=replace (the last
-// knot is replaced by 0); N = 11 with end=zero appends 0 to all of them, as AUTOMATIC1111 does.
+// Align Your Steps (Sabour et al. 2024, arXiv 2404.14507): the published levels, found for Stable
+// Diffusion 1.5 and XL, Stable Video Diffusion and DeepFloyd's first stage, 10 steps each. They are meant for
+// end=replace (the last knot is replaced by 0); N = 11 with end=zero appends 0 to all of them, as
+// AUTOMATIC1111 does.
 #include "core/error.h"
 #include "schedules/families/published_table.h"
 #include "schedules/family_list.h"
@@ -41,12 +42,16 @@ std::vector<double> levels(const FamilyContext& c) {
 
 ScheduleFamily ays() {
     ScheduleFamily f;
-    f.entry = {"ays",
-               "Align Your Steps, published levels for 10 steps, log-linear between them for other N; meant for "
-               "end=replace",
-               "Sabour et al. 2024 (AYS), released tables",
-               {table_param(three_digits(), "the model they were found for"),
-                {"digits", SpecParam::Type::choice, "3", "3, or the later 10-digit list", {"3", "10"}}}};
+    f.entry = {
+        "ays",
+        "Align Your Steps, published levels for 10 steps, log-linear between them for other N; meant for "
+        "end=replace",
+        "Sabour et al. 2024 (AYS), released tables",
+        {table_param(
+             three_digits(),
+             "the model they were found for; N=10 with end=replace is the published use, N=11 with end=zero "
+             "AUTOMATIC1111's"),
+         {"digits", SpecParam::Type::choice, "3", "3, or the later 10-digit list", {"3", "10"}}}};
     f.coordinate = "position in the table";
     f.map = "ln sigma linear between the published knots";
     f.levels = levels;

@@ -1,5 +1,5 @@
-// Align Your Steps (Sabour et al. 2024, arXiv 2404.14507) as rounded timesteps of a table of 1000, published from 0.
-// Not the levels of `ays`: the two lists differ by up to 0.3 %.
+// Align Your Steps (Sabour et al. 2024, arXiv 2404.14507) as rounded timesteps of a table of 1000, published
+// from 0. Not the levels of `ays`: the two lists differ by up to 0.3 %.
 #include "core/error.h"
 #include "schedules/family_list.h"
 
@@ -24,10 +24,11 @@ std::vector<int64_t> indices(const FamilyContext& c) {
 
 ScheduleFamily ays_index() {
     ScheduleFamily f;
-    f.entry = {"ays-index",
-               "Align Your Steps, published timesteps for 10 steps of a table of 1000 (9 with another end)",
-               "Sabour et al. 2024 (AYS), released tables",
-               {{"table", SpecParam::Type::choice, "sd15", "the model they were found for", {"sd15", "sdxl"}}}};
+    f.entry = {
+        "ays-index",
+        "Align Your Steps, published timesteps for 10 steps of a table of 1000 (9 with another end)",
+        "Sabour et al. 2024 (AYS), released tables",
+        {{"table", SpecParam::Type::choice, "sd15", "the model they were found for", {"sd15", "sdxl"}}}};
     f.coordinate = "index";
     f.map = "as published, counted from 1";
     f.rounding = "as published";

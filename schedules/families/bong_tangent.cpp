@@ -39,7 +39,8 @@ std::vector<double> levels(const FamilyContext& c) {
     const double centre = (c.sigma_max + c.sigma_min) / 2;
     std::vector<double> out = ramp(middle, slope, pivot, c.sigma_max, centre);
     out.pop_back();
-    for (double level : ramp(points - middle, slope, pivot - middle, centre, c.sigma_min)) out.push_back(level);
+    for (double level : ramp(points - middle, slope, pivot - middle, centre, c.sigma_min))
+        out.push_back(level);
     return out;
 }
 

@@ -1,5 +1,5 @@
-// DM-NonUniform (Xue et al. 2024, arXiv 2402.17376): the knots that minimise an error bound of multistep solvers
-// of order 3, worked out anew for every range and number of steps (dm_non_uniform.h).
+// DM-NonUniform (Xue et al. 2024, arXiv 2402.17376): the knots that minimise an error bound of multistep
+// solvers of order 3, worked out anew for every range and number of steps (dm_non_uniform.h).
 #include <cmath>
 
 #include "schedules/dm_non_uniform.h"
@@ -38,9 +38,14 @@ ScheduleFamily dmn() {
     f.entry = {"dmn",
                "DM-NonUniform: minimises an error bound of third-order multistep solvers; needs no network",
                "Xue et al. 2024 (DM-NonUniform)",
-               {{"error", Type::choice, "latent",
-                 "error of the network: sigma^2/alpha (latent) or sigma/alpha (pixel)", {"latent", "pixel"}},
-                {"init", Type::choice, "auto",
+               {{"error",
+                 Type::choice,
+                 "latent",
+                 "error of the network: sigma^2/alpha (latent) or sigma/alpha (pixel)",
+                 {"latent", "pixel"}},
+                {"init",
+                 Type::choice,
+                 "auto",
                  "start of the search: uniform in ln sigma (lambda) or in VP time (t); auto = t for latent, "
                  "lambda for pixel",
                  {"auto", "lambda", "t"}}}};

@@ -1,5 +1,5 @@
-// The exponential shift of flow models (Flux): s = e^mu/(e^mu + (1/v - 1)^gamma). gamma = 1 is flow-shift with
-// shift = e^mu.
+// The exponential shift of flow models (Flux): s = e^mu/(e^mu + (1/v - 1)^gamma). gamma = 1 is flow-shift
+// with shift = e^mu.
 #include <cmath>
 
 #include "core/error.h"
@@ -20,13 +20,14 @@ std::vector<double> levels(const FamilyContext& c) {
 
 ScheduleFamily flow_exp() {
     using Type = SpecParam::Type;
-    return flow_family({"flow-exp",
-                        "time of a flow model with an exponential shift; the first level, infinite, is cut to "
-                        "sigma-max",
-                        "Black Forest Labs, Flux (time_shift)",
-                        {{"mu", Type::number, "1.15", "shift: ln of the factor of the level"},
-                         {"gamma", Type::number, "1", "power of v/(1 - v)"}}},
-                       "sigma = e^mu (v/(1 - v))^gamma", levels);
+    return flow_family(
+        {"flow-exp",
+         "time of a flow model with an exponential shift; the first level, infinite, is cut to "
+         "sigma-max",
+         "Black Forest Labs, Flux (time_shift)",
+         {{"mu", Type::number, "1.15", "shift: ln of the factor of the level"},
+          {"gamma", Type::number, "1", "power of v/(1 - v)"}}},
+        "sigma = e^mu (v/(1 - v))^gamma", levels);
 }
 
 }  // namespace schedbench::family_list

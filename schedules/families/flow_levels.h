@@ -1,5 +1,5 @@
-// What the schedules of flow models share. A flow model mixes x = (1 - s) x0 + s n, so its sigma s is a weight in
-// [0, 1] and the level is s/(1 - s). Its N+1 knots are a function of v = 1 - i/N.
+// What the schedules of flow models share. A flow model mixes x = (1 - s) x0 + s n, so its sigma s is a
+// weight in [0, 1] and the level is s/(1 - s). Its N+1 knots are a function of v = 1 - i/N.
 //
 // v = 1 is an infinite level: knot 0 is cut to sigma-max. v = 0 is the data: level 0, or sigma-min with
 // end=sigma-min. All knots between are the published ones with either end.

@@ -14,12 +14,13 @@ std::vector<double> levels(const FamilyContext& c) {
 }  // namespace
 
 ScheduleFamily flux() {
-    return flow_family({"flux",
-                        "time of a flow model, shifted by the number of tokens as Flux does; the first level, "
-                        "infinite, is cut to sigma-max",
-                        "Black Forest Labs, Flux (get_schedule)",
-                        {{"tokens", SpecParam::Type::number, "4096", "image tokens"}}},
-                       "sigma = e^mu v/(1 - v), mu linear in the tokens: 0.5 at 256, 1.15 at 4096", levels);
+    return flow_family(
+        {"flux",
+         "time of a flow model, shifted by the number of tokens as Flux does; the first level, "
+         "infinite, is cut to sigma-max",
+         "Black Forest Labs, Flux (get_schedule)",
+         {{"tokens", SpecParam::Type::number, "4096", "image tokens"}}},
+        "sigma = e^mu v/(1 - v), mu linear in the tokens: 0.5 at 256, 1.15 at 4096", levels);
 }
 
 }  // namespace schedbench::family_list

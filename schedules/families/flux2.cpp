@@ -18,12 +18,13 @@ std::vector<double> levels(const FamilyContext& c) {
 }  // namespace
 
 ScheduleFamily flux2() {
-    return flow_family({"flux2",
-                        "time of a flow model, shifted by tokens and steps as Flux 2 does; the first level, "
-                        "infinite, is cut to sigma-max",
-                        "Black Forest Labs, Flux 2 (compute_empirical_mu)",
-                        {{"tokens", SpecParam::Type::number, "4096", "image tokens; above 4300 mu is that of 200 steps"}}},
-                       "sigma = e^mu v/(1 - v), mu linear in the steps through fits at 10 and 200 steps", levels);
+    return flow_family(
+        {"flux2",
+         "time of a flow model, shifted by tokens and steps as Flux 2 does; the first level, "
+         "infinite, is cut to sigma-max",
+         "Black Forest Labs, Flux 2 (compute_empirical_mu)",
+         {{"tokens", SpecParam::Type::number, "4096", "image tokens; above 4300 mu is that of 200 steps"}}},
+        "sigma = e^mu v/(1 - v), mu linear in the steps through fits at 10 and 200 steps", levels);
 }
 
 }  // namespace schedbench::family_list

@@ -1,6 +1,7 @@
-// GITS (Chen et al. 2024, arXiv 2405.11326): published levels, a dynamic programme over the points of a teacher's
-// path. The ld3 tables are the ones from which LD3 (Tong et al. 2024, arXiv 2405.15506) starts, found for Stable
-// Diffusion 1.5 with DPM-Solver++ and iPNDM. All are meant for end=sigma-min or, in the ports, end=replace.
+// GITS (Chen et al. 2024, arXiv 2405.11326): published levels, a dynamic programme over the points of a
+// teacher's path. The ld3 tables are the ones from which LD3 (Tong et al. 2024, arXiv 2405.15506) starts,
+// found for Stable Diffusion 1.5 with DPM-Solver++ and iPNDM. All are meant for end=sigma-min or, in the
+// ports, end=replace.
 #include "schedules/families/published_table.h"
 #include "schedules/family_list.h"
 
@@ -33,11 +34,14 @@ std::vector<double> levels(const FamilyContext& c) {
 
 ScheduleFamily gits() {
     ScheduleFamily f;
-    f.entry = {"gits",
-               "GITS, published levels, log-linear between them for other N; meant for end=sigma-min or "
-               "end=replace",
-               "Chen et al. 2024 (GITS); Tong et al. 2024 (LD3)",
-               {table_param(tables(), "model (and solver), and the steps they were found for")}};
+    f.entry = {
+        "gits",
+        "GITS, published levels, log-linear between them for other N; meant for end=sigma-min or "
+        "end=replace",
+        "Chen et al. 2024 (GITS); Tong et al. 2024 (LD3)",
+        {table_param(
+            tables(),
+            "model (or solver), and the N they were found for, with end=sigma-min; ports use end=replace")}};
     f.coordinate = "position in the table";
     f.map = "ln sigma linear between the published knots";
     f.levels = levels;

@@ -15,8 +15,8 @@ std::vector<double> levels(const FamilyContext& c) {
         throw Error("number", "terminal must lie between 0 and 1, not " + format_number(terminal), c.where);
     const double last = static_cast<double>(c.steps - 1) / c.steps;
     const double k = 1 / ((1 - terminal) * (1 + flow_exp_level(mu, 1, 1 - last, last)));
-    return flow_levels(
-        c, [&](double v, double rest) { return k * (1 + flow_exp_level(mu, 1, v, rest)) - 1; });
+    return flow_levels(c,
+                       [&](double v, double rest) { return k * (1 + flow_exp_level(mu, 1, v, rest)) - 1; });
 }
 
 }  // namespace
@@ -25,7 +25,8 @@ ScheduleFamily ltx2() {
     using Type = SpecParam::Type;
     ScheduleFamily f = flow_family(
         {"ltx2",
-         "time of a flow model, shifted by tokens and stretched to a last level as LTX-2 does; the first level, "
+         "time of a flow model, shifted by tokens and stretched to a last level as LTX-2 does; the first "
+         "level, "
          "infinite, is cut to sigma-max",
          "Lightricks, LTX-2 (scheduler)",
          {{"tokens", Type::number, "4096", "latent tokens"},

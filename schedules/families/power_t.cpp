@@ -1,5 +1,5 @@
-// Uniform in t^(1/rho) of VP time, the betas refitted to the range: uniform-t (rho = 1) and quadratic-t (rho = 2)
-// for any exponent.
+// Uniform in t^(1/rho) of VP time, the betas refitted to the range: uniform-t (rho = 1) and quadratic-t (rho
+// = 2) for any exponent.
 #include "schedules/families/vp_time_family.h"
 #include "schedules/family_list.h"
 

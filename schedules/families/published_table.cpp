@@ -10,7 +10,8 @@ std::vector<double> table_levels(const PublishedTable& table, int count) {
     std::vector<double> out;
     for (int i = 0; i < count; ++i) {
         // position = whole + rest/(count - 1), in integers, so that a knot that is hit is hit exactly
-        const size_t gaps = static_cast<size_t>(std::max(count - 1, 1)), scaled = static_cast<size_t>(i) * last;
+        const size_t gaps = static_cast<size_t>(std::max(count - 1, 1)),
+                     scaled = static_cast<size_t>(i) * last;
         const size_t whole = scaled / gaps, rest = scaled % gaps;
         const double knot = table.knots[whole];
         const double share = static_cast<double>(rest) / static_cast<double>(gaps);

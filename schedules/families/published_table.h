@@ -13,8 +13,8 @@ struct PublishedTable {
     std::vector<double> knots;  ///< falling levels; no 0
 };
 
-/// count levels: the knots themselves where count is their number, else log-linear between them at equally spaced
-/// positions (the rule of ComfyUI and stable-diffusion.cpp).
+/// count levels: the knots themselves where count is their number, else log-linear between them at equally
+/// spaced positions (the rule of ComfyUI and stable-diffusion.cpp).
 std::vector<double> table_levels(const PublishedTable& table, int count);
 
 /// The key `table` with these choices; the first is the default.

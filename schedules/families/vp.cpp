@@ -1,5 +1,5 @@
-// The VP process as published (Song et al. 2021, arXiv 2011.13456, eq. 33): t from 1 to eps, betas not refitted
-// to a range, so that its ends are sigma(1) and sigma(eps).
+// The VP process as published (Song et al. 2021, arXiv 2011.13456, eq. 33): t from 1 to eps, betas not
+// refitted to a range, so that its ends are sigma(1) and sigma(eps).
 #include <cmath>
 
 #include "core/error.h"
@@ -20,8 +20,7 @@ double level(const FamilyContext& c, double u) {
 
 LevelRange range(const FamilyContext& c) {
     const double eps = c.positive("eps");
-    if (!(eps < 1))
-        throw Error("number", "eps must lie between 0 and 1, not " + format_number(eps), c.where);
+    if (!(eps < 1)) throw Error("number", "eps must lie between 0 and 1, not " + format_number(eps), c.where);
     const VpTime vp = process_of(c);
     return {vp.sigma(eps), vp.sigma(1)};
 }

@@ -78,8 +78,9 @@ TEST(DataSpectrum, TwoPixelsInClosedForm) {
 TEST(DataSpectrum, BothRoutesGiveTheEigenvaluesOfTheCovariance) {
     for (const int64_t count : {3, 40, 64, 65, 200, 2500}) {
         const Dataset data = noise(count, 8, static_cast<uint64_t>(count));
-        at::Tensor x = at::from_blob(const_cast<uint8_t*>(data.pixels.data()), {count, 64}, at::kByte)
-                           .to(at::kDouble) / 127.5;
+        at::Tensor x =
+            at::from_blob(const_cast<uint8_t*>(data.pixels.data()), {count, 64}, at::kByte).to(at::kDouble) /
+            127.5;
         x = x - x.mean(0);
         const at::Tensor all = at::linalg_eigvalsh(at::mm(x.t(), x) / static_cast<double>(count - 1));
         const DataSpectrum result = measure_spectrum(data);
@@ -124,8 +125,9 @@ TEST(DataSpectrum, FilesAreReadByTheSchedule) {
     const CovarianceSpectrum back = CovarianceSpectrum::read(path.string());
     EXPECT_EQ(back.stds, result.spectrum.stds);
     EXPECT_EQ(back.weights, result.spectrum.weights);
-    const Schedule s = build_schedule(Spec::parse("kl-spectrum:file='" + path.string() + "'"),
-                                      NoiseProcess(Spec::parse("continuous")), {12, TimeRule::nearest, false});
+    const Schedule s =
+        build_schedule(Spec::parse("kl-spectrum:file='" + path.string() + "'"),
+                       NoiseProcess(Spec::parse("continuous")), {12, TimeRule::nearest, false});
     EXPECT_EQ(s.steps(), 12);
     std::filesystem::remove(path);
     EXPECT_THROW(write_spectrum(result, "/nowhere/at/all.json"), Error);

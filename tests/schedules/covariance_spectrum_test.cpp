@@ -21,7 +21,8 @@ double divergence(const std::vector<double>& levels, const CovarianceSpectrum& d
     double total = 0;
     for (size_t k = 0; k < data.stds.size(); ++k) {
         const double v = data.stds[k] * data.stds[k];
-        double log_ratio = 0.5 * std::log((v + levels.front() * levels.front()) / (v + levels.back() * levels.back()));
+        double log_ratio =
+            0.5 * std::log((v + levels.front() * levels.front()) / (v + levels.back() * levels.back()));
         for (size_t i = 0; i + 1 < levels.size(); ++i)
             log_ratio += std::log((v + levels[i] * levels[i + 1]) / (v + levels[i] * levels[i]));
         total += data.weights[k] * (std::expm1(2 * log_ratio) / 2 - log_ratio);
@@ -89,7 +90,8 @@ TEST(CovarianceSpectrum, DivergencesOfTheTable) {
         EXPECT_NEAR(divergence(built("log-linear:", c.steps), c.data), c.log_linear, 1e-5);
         double arctan = INFINITY;
         for (double c_arctan = 0.02; c_arctan < 3; c_arctan *= 1.01)
-            arctan = std::min(arctan, divergence(built("arctan:c=" + format_number(c_arctan) + ",", c.steps), c.data));
+            arctan = std::min(
+                arctan, divergence(built("arctan:c=" + format_number(c_arctan) + ",", c.steps), c.data));
         EXPECT_NEAR(arctan, c.best_arctan, 2e-3 * c.best_arctan);
         const double ours = divergence(knots(c.data, c.steps), c.data);
         EXPECT_LT(ours, 0.99 * std::min({arctan, c.rho7, c.log_linear}));
@@ -132,7 +134,8 @@ TEST(CovarianceSpectrum, IsAStationaryPointForEveryRandomSpectrum) {
         std::vector<double> errors(axes, 0);
         for (size_t k = 0; k < axes; ++k)  // integral of c^2/((c^2+s^2)^2 rho) ds, ds = du/rho
             for (size_t i = 0; i + 1 < s.size(); ++i) {
-                const double v = data.stds[k] * data.stds[k], mid = std::sqrt(s[i] * s[i + 1]), ds = s[i] - s[i + 1];
+                const double v = data.stds[k] * data.stds[k], mid = std::sqrt(s[i] * s[i + 1]),
+                             ds = s[i] - s[i + 1];
                 errors[k] += v / std::pow(v + mid * mid, 2) * ds * ds * cells;
             }
         double first = 0;
@@ -162,12 +165,15 @@ TEST(CovarianceSpectrum, Files) {
     EXPECT_EQ(built(spec, 8), built("kl-spectrum:stds=[0.1,1],", 8));
     for (const std::string& text : {spec, std::string("kl-spectrum:stds=[0.1,1],")}) {
         const NoiseProcess process(Spec::parse("continuous"));
-        const Schedule s = build_schedule(Spec::parse(text + "end=zero"), process, {8, TimeRule::nearest, false});
-        EXPECT_EQ(build_schedule(Spec::parse(s.spec), process, {8, TimeRule::nearest, false}).hash(), s.hash());
+        const Schedule s =
+            build_schedule(Spec::parse(text + "end=zero"), process, {8, TimeRule::nearest, false});
+        EXPECT_EQ(build_schedule(Spec::parse(s.spec), process, {8, TimeRule::nearest, false}).hash(),
+                  s.hash());
     }
-    for (const char* bad : {"", "stds 1 2", "[1, 2]", "{}", R"({"stds": []})", R"({"stds": 1})",
-                            R"({"stds": ["a"]})", R"({"stds": [1, 0]})", R"({"stds": [1], "weights": [1, 2]})",
-                            R"({"stds": [1], "weights": null})", R"({"stds": [1e400]})"}) {
+    for (const char* bad :
+         {"", "stds 1 2", "[1, 2]", "{}", R"({"stds": []})", R"({"stds": 1})", R"({"stds": ["a"]})",
+          R"({"stds": [1, 0]})", R"({"stds": [1], "weights": [1, 2]})", R"({"stds": [1], "weights": null})",
+          R"({"stds": [1e400]})"}) {
         write(bad);
         try {
             built(spec, 8);

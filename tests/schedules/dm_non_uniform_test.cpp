@@ -24,7 +24,8 @@ double bound_by_quadrature(const std::vector<double>& lambda, NetworkError error
     const int steps = static_cast<int>(lambda.size()) - 1;
     auto at = [&](int n) { return lambda[static_cast<size_t>(n)]; };
     auto weight = [&](int n) {
-        const double level = std::exp(-at(n)), alpha = 1 / std::sqrt(1 + level * level), sigma = level * alpha;
+        const double level = std::exp(-at(n)), alpha = 1 / std::sqrt(1 + level * level),
+                     sigma = level * alpha;
         return (error == NetworkError::latent ? sigma * sigma : sigma) / alpha;
     };
     std::vector<double> knots(lambda.size(), 0);
@@ -64,13 +65,16 @@ TEST(DmNonUniform, LagrangeWeightsIntegrateTheExponential) {
     std::mt19937_64 random(3);
     std::uniform_real_distribution<> log_gap(std::log(1e-4), std::log(5.0));
     for (int trial = 0; trial < 2000; ++trial) {
-        const double h = std::exp(log_gap(random)), a = std::exp(log_gap(random)), b = std::exp(log_gap(random));
+        const double h = std::exp(log_gap(random)), a = std::exp(log_gap(random)),
+                     b = std::exp(log_gap(random));
         for (int order : {1, 2, 3}) {
             const auto w = exponential_lagrange_weights(order, h, a, b);
             // Exact on polynomials below the order: on 1, t and t^2, with knots at 0, -a, -a - b.
             const double scale = std::abs(w[0]) + std::abs(w[1]) + std::abs(w[2]);
             EXPECT_NEAR(w[0] + w[1] + w[2], std::expm1(h), 1e-13 * scale);
-            if (order < 3) { EXPECT_EQ(w[2], 0); }
+            if (order < 3) {
+                EXPECT_EQ(w[2], 0);
+            }
             if (h < 0.1) continue;  // closed forms of the test cancel
             const double first = h * std::exp(h) - std::expm1(h), second = h * h * std::exp(h) - 2 * first;
             if (order > 1) {
@@ -91,7 +95,8 @@ TEST(DmNonUniform, BoundEqualsItsDefinition) {
             for (int trial = 0; trial < 3; ++trial) {
                 std::vector<double> lambda = uniform(steps);
                 for (size_t i = 1; i + 1 < lambda.size(); ++i)
-                    lambda[i] += std::uniform_real_distribution<>(-0.4, 0.4)(random) * (kLast - kFirst) / steps;
+                    lambda[i] +=
+                        std::uniform_real_distribution<>(-0.4, 0.4)(random) * (kLast - kFirst) / steps;
                 const double expected = bound_by_quadrature(lambda, error);
                 EXPECT_NEAR(dm_non_uniform_bound(lambda, error) / expected, 1, 1e-8) << steps;
             }
@@ -119,7 +124,8 @@ TEST(DmNonUniform, MinimumIsBelowTheStartAndItsNeighbourhood) {
                 const size_t only = random() % best.size();
                 for (size_t i = 1; i + 1 < best.size(); ++i)
                     if (trial % 2 == 0 || i == only)
-                        other[i] += size * normal(random) * std::min(best[i + 1] - best[i], best[i] - best[i - 1]);
+                        other[i] +=
+                            size * normal(random) * std::min(best[i + 1] - best[i], best[i] - best[i - 1]);
                 if (!std::is_sorted(other.begin(), other.end())) continue;
                 lowest = std::min(lowest, dm_non_uniform_bound(other, error));
             }
@@ -153,7 +159,8 @@ TEST(DmNonUniform, FiftyStepsTakeLessThanASecond) {
         for (int steps : {50, 100}) {
             const auto begin = std::chrono::steady_clock::now();
             minimise_dm_non_uniform(uniform(steps), error);
-            const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+            const double seconds =
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
             std::printf("dmn, %d steps: %.3f s\n", steps, seconds);
             EXPECT_LT(seconds, steps == 50 ? 5 : 30);  // a loaded machine
         }

@@ -69,15 +69,16 @@ const Row kRows[] = {
     {"flow-shift:shift=5", kWide, 10, "1 .9783 .9524 .9211 .8824 .8333 .7692 .6818 .5556 .3571 0", true},
     // Published tables at their own count: N knots and a 0, or N + 1 of which the last is replaced by 0.
     {"ays:table=sd15", kSd, 11, "14.615 6.475 3.861 2.697 1.886 1.396 0.963 0.652 0.399 0.152 0.029 0"},
-    {"ays:table=sd15,end=replace", kSd, 10,
-     "14.615 6.475 3.861 2.697 1.886 1.396 0.963 0.652 0.399 0.152 0"},
+    {"ays:table=sd15,end=replace", kSd, 10, "14.615 6.475 3.861 2.697 1.886 1.396 0.963 0.652 0.399 0.152 0"},
     {"ays:table=sd15,digits=10,end=replace", kSd, 10,
-     "14.6146412293 6.4745760956 3.8636745985 2.6946151520 1.8841921177 1.3943805092 0.9642583904 0.6523686016 "
+     "14.6146412293 6.4745760956 3.8636745985 2.6946151520 1.8841921177 1.3943805092 0.9642583904 "
+     "0.6523686016 "
      "0.3977456272 0.1515232662 0"},
     {"ays:table=sdxl,end=sigma-min", kSd, 10,
      "14.615 6.315 3.771 2.181 1.342 0.862 0.555 0.380 0.234 0.113 0.029"},
     {"ays:table=sdxl,digits=10,end=sigma-min", kSd, 10,
-     "14.6146412293 6.3184485287 3.7681790315 2.1811480769 1.3405244945 0.8620721141 0.5550693289 0.3798540708 "
+     "14.6146412293 6.3184485287 3.7681790315 2.1811480769 1.3405244945 0.8620721141 0.5550693289 "
+     "0.3798540708 "
      "0.2332364134 0.1114188177 0.0291671582"},
     {"ays:table=svd", kWide, 11, "700 54.5 15.886 7.977 4.248 1.789 0.981 0.403 0.173 0.034 0.002 0"},
     {"ays:table=deepfloyd", kWide, 11,
@@ -114,8 +115,10 @@ TEST(PublishedKnots, AreReproducedToTheirPrintedDigits) {
             worst = std::max(worst, std::abs(value - expected) / half_unit(printed[i]));
         }
     }
-    std::printf("golden: schedules/published knots: %d cases checked, worst %.3g of half a printed unit (tolerance 1)\n",
-                knots, worst);
+    std::printf(
+        "golden: schedules/published knots: %d cases checked, worst %.3g of half a printed unit (tolerance "
+        "1)\n",
+        knots, worst);
 }
 
 TEST(PublishedKnots, TimestepsOfAlignYourSteps) {
@@ -127,7 +130,8 @@ TEST(PublishedKnots, TimestepsOfAlignYourSteps) {
     EXPECT_THROW(build("ays-index", "scaled-linear:T=500", 10), Error);
     EXPECT_THROW(build("ays-index", "continuous", 10), Error);
     // They are another schedule than the levels: 0.3 % apart.
-    const Schedule levels = build("ays", "scaled-linear", 11), steps = build("ays-index", "scaled-linear", 10);
+    const Schedule levels = build("ays", "scaled-linear", 11),
+                   steps = build("ays-index", "scaled-linear", 10);
     double worst = 0;
     for (size_t i = 0; i < 10; ++i)
         worst = std::max(worst, std::abs(steps.effective[i] / levels.effective[i] - 1));
@@ -141,7 +145,8 @@ TEST(PublishedKnots, OtherCountsAreLogLinearBetweenThem) {
         const Schedule own = build(spec, kSd, 10), twice = build(spec, kSd, 20), half = build(spec, kSd, 5);
         for (size_t i = 0; i <= 10; ++i) EXPECT_EQ(twice.requested[2 * i], own.requested[i]) << spec << i;
         for (size_t i = 0; i < 10; ++i)
-            EXPECT_NEAR(twice.requested[2 * i + 1] / std::sqrt(own.requested[i] * own.requested[i + 1]), 1, 1e-14)
+            EXPECT_NEAR(twice.requested[2 * i + 1] / std::sqrt(own.requested[i] * own.requested[i + 1]), 1,
+                        1e-14)
                 << spec << i;
         for (size_t i = 0; i <= 5; ++i) EXPECT_EQ(half.requested[i], own.requested[2 * i]);
         // Against interpolation written down directly, at a count that shares no inner position.

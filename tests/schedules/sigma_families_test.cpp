@@ -16,8 +16,8 @@ namespace {
 const char* const kWide = "continuous:sigma-min=0.0001,sigma-max=1000000";
 
 Schedule build(const std::string& spec, int steps, const std::string& process = kWide) {
-    return build_schedule(Spec::parse(spec), NoiseProcess(Spec::parse(process)), {steps, TimeRule::nearest, false},
-                          "--schedule");
+    return build_schedule(Spec::parse(spec), NoiseProcess(Spec::parse(process)),
+                          {steps, TimeRule::nearest, false}, "--schedule");
 }
 std::vector<double> levels(const std::string& spec, int steps, const std::string& process = kWide) {
     return build(spec, steps, process).effective;
@@ -41,7 +41,8 @@ std::string error_of(const std::string& spec, int steps, const std::string& proc
 TEST(SigmaFamilies, RandomParametersKeepTheRules) {
     std::mt19937_64 random(11);
     auto draw = [&](double low, double high) {  // log-uniform
-        return format_number(std::exp(std::uniform_real_distribution<>(std::log(low), std::log(high))(random)));
+        return format_number(
+            std::exp(std::uniform_real_distribution<>(std::log(low), std::log(high))(random)));
     };
     auto range = [&] { return ",sigma-min=" + draw(0.001, 0.1) + ",sigma-max=" + draw(10, 200); };
     auto flow_range = [&] { return ",sigma-min=" + draw(1e-4, 1e-3) + ",sigma-max=" + draw(1e5, 1e6); };
@@ -54,17 +55,25 @@ TEST(SigmaFamilies, RandomParametersKeepTheRules) {
         [&] { return "cosine-tangent:s=" + draw(0.001, 0.1) + ",sigma-max=" + draw(1, 200); },
         [&] { return "beta-sigma:alpha=" + draw(0.3, 3) + ",beta=" + draw(0.3, 3) + range(); },
         [&] { return "bong-tangent:pivot=" + draw(0.3, 0.7) + ",slope=" + draw(0.05, 1) + range(); },
-        [&] { return "dmn:error=" + one_of({"latent", "pixel"}) + ",init=" + one_of({"lambda", "t"}) + range(); },
-        [&] { return "kl-spectrum:stds=[" + draw(0.01, 0.1) + "," + draw(0.1, 3) + "],weights=[" + draw(0.1, 100) +
-                     "," + draw(0.1, 10) + "]" + range(); },
+        [&] {
+            return "dmn:error=" + one_of({"latent", "pixel"}) + ",init=" + one_of({"lambda", "t"}) + range();
+        },
+        [&] {
+            return "kl-spectrum:stds=[" + draw(0.01, 0.1) + "," + draw(0.1, 3) + "],weights=[" +
+                   draw(0.1, 100) + "," + draw(0.1, 10) + "]" + range();
+        },
         [&] { return "flow-shift:shift=" + draw(0.5, 20) + flow_range(); },
         [&] { return "flow-exp:mu=" + draw(0.1, 3) + ",gamma=" + draw(0.7, 2) + flow_range(); },
         [&] { return "flux:tokens=" + draw(64, 16384) + flow_range(); },
         [&] { return "flux2:tokens=" + draw(64, 16384) + flow_range(); },
         [&] { return "ltx2:tokens=" + draw(512, 8192) + ",terminal=" + draw(0.02, 0.5) + flow_range(); },
         [&] { return "logit-normal:mean=" + draw(0.1, 2) + ",std=" + draw(0.3, 2) + flow_range(); },
-        [&] { return "ays:table=" + one_of({"sd15", "sdxl", "svd", "deepfloyd"}); },
-        [&] { return "gits:table=" + one_of({"cifar10-6", "sd15-10", "sd15-11", "ld3-dpmpp-5", "ld3-ipndm-10"}); },
+        [&] {
+            return "ays:table=" + one_of({"sd15", "sdxl", "svd", "deepfloyd"});
+        },
+        [&] {
+            return "gits:table=" + one_of({"cifar10-6", "sd15-10", "sd15-11", "ld3-dpmpp-5", "ld3-ipndm-10"});
+        },
     };
     int refused = 0;
     for (const auto& family : families)
@@ -107,16 +116,34 @@ TEST(SigmaFamilies, RandomParametersKeepTheRules) {
 
 TEST(SigmaFamilies, BadParametersAreRefusedByName) {
     const std::vector<std::pair<std::string, std::string>> cases = {
-        {"vp:rho=0", "rho"},          {"vp:eps=2", "eps"},           {"vp:beta-d=-1", "beta-d"},
-        {"power-t:rho=nan", "rho"},   {"cosine-tangent:s=0", "s "},  {"cosine-tangent:sigma-min=0.002", "sigma-min"},
-        {"beta-sigma:alpha=0", "alpha"}, {"beta-sigma:beta=inf", "beta"}, {"bong-tangent:pivot=1.5", "pivot"},
-        {"bong-tangent:slope=0", "slope"}, {"flow-shift:shift=0", "shift"}, {"flow-exp:mu=inf", "mu"},
-        {"flow-exp:gamma=0", "gamma"}, {"flux:tokens=-1", "tokens"}, {"flux2:tokens=0", "tokens"},
-        {"ltx2:terminal=1", "terminal"}, {"ltx2:tokens=0", "tokens"}, {"logit-normal:std=0", "std"},
-        {"logit-normal:mean=nan", "mean"}, {"kl-spectrum:stds=[0]", "stds"}, {"kl-spectrum:stds=[1,-1]", "stds"},
-        {"kl-spectrum:stds=[1,2],weights=[1]", "weights"}, {"kl-spectrum:stds=[1],weights=[0]", "weights"},
-        {"kl-spectrum", "stds"},      {"kl-spectrum:stds=[1],file=x", "file"}, {"kl-spectrum:weights=[1],file=x", "weights"},
-        {"dmn:error=both", "error"},  {"ve:sigma-min=200", "sigma-min"}};
+        {"vp:rho=0", "rho"},
+        {"vp:eps=2", "eps"},
+        {"vp:beta-d=-1", "beta-d"},
+        {"power-t:rho=nan", "rho"},
+        {"cosine-tangent:s=0", "s "},
+        {"cosine-tangent:sigma-min=0.002", "sigma-min"},
+        {"beta-sigma:alpha=0", "alpha"},
+        {"beta-sigma:beta=inf", "beta"},
+        {"bong-tangent:pivot=1.5", "pivot"},
+        {"bong-tangent:slope=0", "slope"},
+        {"flow-shift:shift=0", "shift"},
+        {"flow-exp:mu=inf", "mu"},
+        {"flow-exp:gamma=0", "gamma"},
+        {"flux:tokens=-1", "tokens"},
+        {"flux2:tokens=0", "tokens"},
+        {"ltx2:terminal=1", "terminal"},
+        {"ltx2:tokens=0", "tokens"},
+        {"logit-normal:std=0", "std"},
+        {"logit-normal:mean=nan", "mean"},
+        {"kl-spectrum:stds=[0]", "stds"},
+        {"kl-spectrum:stds=[1,-1]", "stds"},
+        {"kl-spectrum:stds=[1,2],weights=[1]", "weights"},
+        {"kl-spectrum:stds=[1],weights=[0]", "weights"},
+        {"kl-spectrum", "stds"},
+        {"kl-spectrum:stds=[1],file=x", "file"},
+        {"kl-spectrum:weights=[1],file=x", "weights"},
+        {"dmn:error=both", "error"},
+        {"ve:sigma-min=200", "sigma-min"}};
     for (const auto& [spec, word] : cases)
         for (int steps : {2, 5, 10}) {
             const std::string error = error_of(spec, steps, "continuous");
@@ -130,25 +157,31 @@ TEST(SigmaFamilies, KnownSpecialCases) {
         for (const std::string end : {"zero", "sigma-min"}) {
             const std::string keys = ",end=" + end + ",sigma-min=0.02,sigma-max=100";
             expect_close(levels("ve:end=" + end, n), levels("log-linear:" + keys.substr(1), n), 1e-14, "ve");
-            expect_close(levels("power-t:rho=1" + keys, n), levels("uniform-t:" + keys.substr(1), n), 1e-14, "power-t 1");
+            expect_close(levels("power-t:rho=1" + keys, n), levels("uniform-t:" + keys.substr(1), n), 1e-14,
+                         "power-t 1");
             expect_close(levels("power-t:rho=2" + keys, n), levels("quadratic-t:" + keys.substr(1), n), 1e-14,
                          "power-t 2");
             expect_close(levels("beta-sigma:alpha=1,beta=1" + keys, n), levels("edm:rho=1" + keys, n), 1e-14,
                          "a uniform law");
-            expect_close(levels("cosine-tangent:s=0.008" + keys, n), levels("arctan:c=1" + keys, n), 1e-14, "tangent");
+            expect_close(levels("cosine-tangent:s=0.008" + keys, n), levels("arctan:c=1" + keys, n), 1e-14,
+                         "tangent");
             for (double c : {0.02, 0.5, 3.0})
                 expect_close(levels("kl-spectrum:stds=[" + format_number(c) + "]" + keys, n),
                              levels("arctan:c=" + format_number(c) + keys, n), 1e-11, "one eigenvalue");
             expect_close(levels("kl-spectrum:stds=[0.5,0.5,0.5],weights=[1,5,2]" + keys, n),
                          levels("arctan:c=0.5" + keys, n), 1e-11, "equal eigenvalues");
             const std::string flow = ",end=" + end;
-            expect_close(levels("flow-exp:mu=1.15" + flow, n), levels("flow-shift:shift=" + format_number(std::exp(1.15)) + flow, n),
-                         1e-14, "exponential shift");
-            expect_close(levels("flux:tokens=4096" + flow, n), levels("flow-exp:mu=1.15" + flow, n), 1e-14, "flux 4096");
-            expect_close(levels("flux:tokens=256" + flow, n), levels("flow-exp:mu=0.5" + flow, n), 1e-14, "flux 256");
+            expect_close(levels("flow-exp:mu=1.15" + flow, n),
+                         levels("flow-shift:shift=" + format_number(std::exp(1.15)) + flow, n), 1e-14,
+                         "exponential shift");
+            expect_close(levels("flux:tokens=4096" + flow, n), levels("flow-exp:mu=1.15" + flow, n), 1e-14,
+                         "flux 4096");
+            expect_close(levels("flux:tokens=256" + flow, n), levels("flow-exp:mu=0.5" + flow, n), 1e-14,
+                         "flux 256");
             const double m200 = 1.6927e-4 * 5000 + 0.45666666;
-            expect_close(levels("flux2:tokens=5000" + flow, n), levels("flow-exp:mu=" + format_number(m200) + flow, n),
-                         1e-14, "flux2 above 4300 tokens");
+            expect_close(levels("flux2:tokens=5000" + flow, n),
+                         levels("flow-exp:mu=" + format_number(m200) + flow, n), 1e-14,
+                         "flux2 above 4300 tokens");
         }
     // Flux 2 at the two step counts of its fits.
     expect_close(levels("flux2:tokens=1024", 10),
@@ -185,7 +218,8 @@ TEST(SigmaFamilies, BongTangentFromItsDefinition) {
         expected.pop_back();
         ramp(points - middle, pivot - middle, centre, 0.002);
         expected.back() = 0;
-        expect_close(levels("bong-tangent:end=replace,sigma-min=0.002,sigma-max=80", n), expected, 1e-12, "bong");
+        expect_close(levels("bong-tangent:end=replace,sigma-min=0.002,sigma-max=80", n), expected, 1e-12,
+                     "bong");
     }
     EXPECT_NE(error_of("bong-tangent", 1).find("ramps of at least 2 points"), std::string::npos);
 }
@@ -195,10 +229,12 @@ TEST(SigmaFamilies, FlowEndsAreCut) {
                cut = levels("flow-shift:sigma-max=80,sigma-min=0.002,end=sigma-min", 10),
                replaced = levels("flow-shift:sigma-max=80,sigma-min=0.002,end=replace", 10);
     EXPECT_EQ(zero, replaced);
-    EXPECT_EQ(levels("flow-shift:sigma-max=80,sigma-min=1,end=replace", 10), zero);  // sigma-min has no part in it
+    EXPECT_EQ(levels("flow-shift:sigma-max=80,sigma-min=1,end=replace", 10),
+              zero);  // sigma-min has no part in it
     EXPECT_EQ(zero.back(), 0);
     EXPECT_EQ(cut.back(), 0.002);
-    EXPECT_EQ(std::vector<double>(zero.begin(), zero.end() - 1), std::vector<double>(cut.begin(), cut.end() - 1));
+    EXPECT_EQ(std::vector<double>(zero.begin(), zero.end() - 1),
+              std::vector<double>(cut.begin(), cut.end() - 1));
     for (size_t i = 1; i < 10; ++i) {
         const double v = 1 - static_cast<double>(i) / 10, sigma = 3 * v / (1 + 2 * v);
         EXPECT_NEAR(zero[i] / (sigma / (1 - sigma)), 1, 1e-13);
