@@ -14,4 +14,8 @@ struct Midpoint {
 /// then r is that of the table entry. Error("number") if rounding leaves nothing strictly between b and a.
 Midpoint locate_midpoint(const KnotWalk& walk, double a, double b, double r, const Spec& sampler);
 
+/// Before anything is run: Error("number") at `where` if two knots above 0 are neighbours in the table they are
+/// rounded to, so that no level lies between them.
+void check_room(const Schedule& schedule, const Spec& sampler, const std::string& where);
+
 }  // namespace schedbench

@@ -46,6 +46,9 @@ class Dpm2 final : public Sampler {
         return walk.finish(x);
     }
     const Spec& spec() const override { return spec_; }
+    void check_schedule(const Schedule& schedule, const std::string& where) const override {
+        check_room(schedule, spec_, where);
+    }
 
   private:
     Spec spec_;

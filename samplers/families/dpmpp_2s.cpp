@@ -53,6 +53,9 @@ class Dpmpp2s final : public Sampler {
         return walk.finish(x);
     }
     const Spec& spec() const override { return spec_; }
+    void check_schedule(const Schedule& schedule, const std::string& where) const override {
+        if (eta_ == 0) check_room(schedule, spec_, where);
+    }
     bool stochastic() const override { return eta_ > 0; }
 
   private:

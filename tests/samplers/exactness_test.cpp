@@ -309,7 +309,9 @@ TEST(Exactness, MidpointsAreRoundedToATable) {
             EXPECT_EQ(error.hint(), "use time=fractional or fewer steps");
         }
         EXPECT_EQ(counter.calls(), 0);  // found before the model is asked
+        EXPECT_THROW(make_sampler(Spec::parse(spec))->check_schedule(close, "test"), Error);
         close.time_rule = "fractional";
+        EXPECT_NO_THROW(make_sampler(Spec::parse(spec))->check_schedule(close, "test"));
         make_sampler(Spec::parse(spec))->sample(counter, close, noise);
     }
 }
