@@ -1,7 +1,7 @@
 // Analytical first step (Dockhorn et al. 2022, arXiv 2210.05475, section 3; used by solvers of few steps): at the
-// first, noisiest level x is nearly noise alone, and data of unit variance give its slope in closed form,
+// first, noisiest level x is nearly noise alone. In the variance-preserving form it is taken for the noise as it is,
 //
-//     d = x / sqrt(1 + sigma^2),     D = x - sigma d = x (1 - sigma / sqrt(1 + sigma^2))
+//     eps_hat = x / sqrt(1 + sigma^2),     D = x - sigma eps_hat = x (1 - sigma / sqrt(1 + sigma^2))
 //
 // The first evaluation of the wrapped sampler is answered so, which saves one evaluation of the network.
 #include <cmath>
@@ -85,7 +85,7 @@ int order(const Spec& spec) {
 
 SamplerFamily afs() {
     return {{"afs",
-             "a sampler whose first evaluation is the closed form for unit-variance data instead of the model",
+             "a sampler whose first evaluation takes x / sqrt(1 + sigma^2) for the noise instead of asking the model",
              "Dockhorn et al. 2022 (GENIE), section 3",
              {{"sampler", SpecParam::Type::spec, "{euler}", "the {sampler}"}}},
             "those of the sampler, but 1 less in all",
