@@ -26,8 +26,8 @@ double linspace(double first, double last, int n, int i) {
     return first + static_cast<double>(i) * (last - first) / static_cast<double>(n - 1);
 }
 
-/// beta = 1 - cos^2 b / cos^2 a with a, b the angles of i - 1 and i; written as sin(b - a) sin(b + a) / cos^2 a because
-/// the difference of two numbers near 1 would lose 5 digits at the clean end.
+/// beta = 1 - cos^2 b / cos^2 a with a, b the angles of i - 1 and i; written as sin(b - a) sin(b + a) / cos^2
+/// a because the difference of two numbers near 1 would lose 5 digits at the clean end.
 double cosine_beta(const Spec& spec, int steps, int i) {
     const double s = spec.number("s"), quarter = std::numbers::pi / 2 / (1 + s);
     const double a = (static_cast<double>(i - 1) / steps + s) * quarter;
@@ -35,11 +35,10 @@ double cosine_beta(const Spec& spec, int steps, int i) {
     return std::min(std::sin(b - a) * std::sin(b + a) / (std::cos(a) * std::cos(a)), spec.number("max-beta"));
 }
 
-/// To the letter: the square root, which makes this the signal's factor and not its square, and the 1e-6 are the
-/// original's. At the middle sgn is +1.
+/// To the letter: the square root, which makes this the signal's factor and not its square, and the 1e-6 are
+/// the original's. At the middle sgn is +1.
 double laplace_abar(double t) {
-    const double log_snr =
-        -0.5 * std::copysign(1.0, 0.5 - t) * std::log(1 - 2 * std::abs(0.5 - t) + 1e-6);
+    const double log_snr = -0.5 * std::copysign(1.0, 0.5 - t) * std::log(1 - 2 * std::abs(0.5 - t) + 1e-6);
     const double snr = std::exp(log_snr);
     return std::sqrt(snr / (1 + snr));
 }
@@ -53,7 +52,8 @@ double beta_of(const Spec& spec, int steps, int i) {
                         kCap);
     const double first = spec.number("beta-start"), last = spec.number("beta-end");
     if (spec.name == "linear") return linspace(first, last, steps, i - 1) * (1000.0 / steps);
-    if (spec.name == "sigmoid") return first + (last - first) / (1 + std::exp(-linspace(-6, 6, steps, i - 1)));
+    if (spec.name == "sigmoid")
+        return first + (last - first) / (1 + std::exp(-linspace(-6, 6, steps, i - 1)));
     const double root = linspace(std::sqrt(first), std::sqrt(last), steps, i - 1);
     return root * root;
 }

@@ -22,8 +22,9 @@ int64_t section_count(const std::string& text, const std::string& sections, cons
     const char* end = text.data() + text.size();
     const auto [stop, fault] = std::from_chars(text.data(), end, count);
     if (fault != std::errc() || stop != end || count < 1)
-        throw Error("spec", "sections=" + sections + " is not a respacing: \"" + text + "\" is no positive count", where,
-                    "say sections=10, sections='10,5,3' or sections=ddim25");
+        throw Error("spec",
+                    "sections=" + sections + " is not a respacing: \"" + text + "\" is no positive count",
+                    where, "say sections=10, sections='10,5,3' or sections=ddim25");
     return count;
 }
 
@@ -115,7 +116,8 @@ std::vector<int64_t> trailing_indices(int64_t table_size, int64_t count) {
     return out;
 }
 
-std::vector<int64_t> respacing_indices(int64_t table_size, const std::string& sections, const std::string& where) {
+std::vector<int64_t> respacing_indices(int64_t table_size, const std::string& sections,
+                                       const std::string& where) {
     if (sections.starts_with("ddim"))
         return whole_stride(table_size, section_count(sections.substr(4), sections, where), where);
     std::vector<int64_t> counts;
@@ -132,7 +134,8 @@ std::vector<int64_t> respacing_indices(int64_t table_size, const std::string& se
         if (size < count)
             throw Error("spec",
                         "sections=" + sections + ": part " + std::to_string(part + 1) + " of the table has " +
-                            std::to_string(size) + " entries, fewer than the " + std::to_string(count) + " asked for",
+                            std::to_string(size) + " entries, fewer than the " + std::to_string(count) +
+                            " asked for",
                         where, "ask for fewer");
         const double stride = count > 1 ? static_cast<double>(size - 1) / static_cast<double>(count - 1) : 1;
         double position = 0;  // accumulated, as published; nearbyint rounds half to even

@@ -28,11 +28,13 @@ std::vector<int64_t> leading_indices(int64_t table_size, int64_t count, bool mul
 /// 2023).
 std::vector<int64_t> trailing_indices(int64_t table_size, int64_t count);
 
-/// From 0, rising. sections: counts separated by commas, each for one part of the table (equal parts; the first T mod
-/// parts are longer by one): start + round(k (size-1)/(count-1)), the position accumulated in double; a count of 1 keeps
-/// the first entry of its part. Or ddimN: 0, s, 2s, ... with the smallest whole stride s < T that gives N entries
-/// (Nichol and Dhariwal 2021). Error("spec") for other text, a part smaller than its count, or no such stride.
-std::vector<int64_t> respacing_indices(int64_t table_size, const std::string& sections, const std::string& where);
+/// From 0, rising. sections: counts separated by commas, each for one part of the table (equal parts; the
+/// first T mod parts are longer by one): start + round(k (size-1)/(count-1)), the position accumulated in
+/// double; a count of 1 keeps the first entry of its part. Or ddimN: 0, s, 2s, ... with the smallest whole
+/// stride s < T that gives N entries (Nichol and Dhariwal 2021). Error("spec") for other text, a part smaller
+/// than its count, or no such stride.
+std::vector<int64_t> respacing_indices(int64_t table_size, const std::string& sections,
+                                       const std::string& where);
 
 /// Entries counted from 0, counted from 1.
 std::vector<int64_t> from_one(std::vector<int64_t> zero_based);

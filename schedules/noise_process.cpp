@@ -47,7 +47,8 @@ const std::vector<SpecEntry>& NoiseProcess::entries() {
          "diffusers, betas_for_alpha_bar (exp)",
          {table_size}},
         {"laplace",
-         "abar = sqrt(snr/(1 + snr)), the original's formula, of an snr whose logarithm is a Laplace quantile",
+         "abar = sqrt(snr/(1 + snr)), the original's formula, of an snr whose logarithm is a Laplace "
+         "quantile",
          "diffusers, betas_for_alpha_bar (laplace); after Hang and Gu 2024",
          {table_size}},
         {"betas",

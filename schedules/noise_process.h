@@ -33,9 +33,8 @@ class NoiseProcess {
     /// scaled-linear:T=1000  sqrt(beta) linear from sqrt(0.00085) to sqrt(0.012)   (latent diffusion)
     /// sigmoid:T=1000  beta = sigmoid(v) (beta-end - beta-start) + beta-start, v = linspace(-6, 6, T)
     /// exponential:T=1000  beta_i = min(1 - a(i/T)/a((i-1)/T), 0.999), a(t) = exp(-12 t)
-    /// laplace:T=1000  the same with a(t) = sqrt(snr/(1 + snr)), ln snr = -sgn(1/2 - t)/2 ln(1 - 2|1/2 - t| + 1e-6)
-    /// betas:values=[...]  an explicit table
-    /// continuous:sigma-min=0.002,sigma-max=80                      (EDM)
+    /// laplace:T=1000  the same with a(t) = sqrt(snr/(1 + snr)), ln snr = -sgn(1/2 - t)/2 ln(1 - 2|1/2 - t| +
+    /// 1e-6) betas:values=[...]  an explicit table continuous:sigma-min=0.002,sigma-max=80 (EDM)
     static const std::vector<SpecEntry>& entries();
     explicit NoiseProcess(const Spec& spec, const std::string& where = "noise process");
 

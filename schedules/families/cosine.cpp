@@ -1,5 +1,5 @@
-// The cosine law (Nichol and Dhariwal 2021, arXiv 2102.09672, eq. 17), continuous: abar = cos^2 th / cos^2 th0,
-// th = (t + s)/(1 + s) pi/2, uniform in t.
+// The cosine law (Nichol and Dhariwal 2021, arXiv 2102.09672, eq. 17), continuous: abar = cos^2 th / cos^2
+// th0, th = (t + s)/(1 + s) pi/2, uniform in t.
 #include <cmath>
 #include <numbers>
 
@@ -25,10 +25,11 @@ double level(const FamilyContext& c, double u) {
 
 ScheduleFamily cosine() {
     ScheduleFamily f;
-    f.entry = {"cosine",
-               "uniform in the time of the cosine law, normalised by abar(0) (cosine-tangent: not normalised)",
-               "Nichol and Dhariwal 2021, eq. 17",
-               {{"s", SpecParam::Type::number, "0.008", "offset of the angle at the data"}}};
+    f.entry = {
+        "cosine",
+        "uniform in the time of the cosine law, normalised by abar(0) (cosine-tangent: not normalised)",
+        "Nichol and Dhariwal 2021, eq. 17",
+        {{"s", SpecParam::Type::number, "0.008", "offset of the angle at the data"}}};
     f.coordinate = "t (cosine)";
     f.map = "sigma^2 = cos^2 th(0) / cos^2 th(t) - 1, th = (t + s)/(1 + s) pi/2";
     f.level = level;

@@ -1,5 +1,5 @@
-// Strides of T/N from index 1, each rounded down by itself: N entries for every N, where ddim-uniform, which rounds
-// the stride, has N only if N divides T.
+// Strides of T/N from index 1, each rounded down by itself: N entries for every N, where ddim-uniform, which
+// rounds the stride, has N only if N divides T.
 #include "schedules/family_list.h"
 #include "schedules/index_strides.h"
 
@@ -13,7 +13,6 @@ std::vector<int64_t> indices(const FamilyContext& c) {
     for (int64_t k = 0; k < c.count; ++k) out.push_back(1 + k * table / c.count);
     return out;
 }
-
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// The "normal" scheduler of k-diffusion and ComfyUI: even in the position in the table, between its entries too.
+// The "normal" scheduler of k-diffusion and ComfyUI: even in the position in the table, between its entries
+// too.
 #include "schedules/family_list.h"
 
 namespace schedbench::family_list {
@@ -10,10 +11,10 @@ LevelRange range(const FamilyContext& c) {
 }
 
 double level(const FamilyContext& c, double u) {
-    const double first = c.process.fractional_index(c.sigma_max), last = c.process.fractional_index(c.sigma_min);
+    const double first = c.process.fractional_index(c.sigma_max),
+                 last = c.process.fractional_index(c.sigma_min);
     return c.process.level_at(first + u * (last - first));
 }
-
 
 }  // namespace
 

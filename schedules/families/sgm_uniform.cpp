@@ -1,5 +1,5 @@
-// The "sgm-uniform" scheduler of ComfyUI (generative-models of Stability AI): N + 1 even positions of which the last is
-// left out; the same as normal:end=replace.
+// The "sgm-uniform" scheduler of ComfyUI (generative-models of Stability AI): N + 1 even positions of which
+// the last is left out; the same as normal:end=replace.
 #include "schedules/family_list.h"
 
 namespace schedbench::family_list {
@@ -13,7 +13,6 @@ std::vector<double> levels(const FamilyContext& c) {
         out.push_back(c.process.level_at(1 + last * (1 - static_cast<double>(i) / c.count)));
     return out;
 }
-
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// The smoothstep scheduler of stable-diffusion.cpp: v^2 (3 - 2v) of an even grid, dense at both ends of the table.
+// The smoothstep scheduler of stable-diffusion.cpp: v^2 (3 - 2v) of an even grid, dense at both ends of the
+// table.
 #include <cmath>
 
 #include "schedules/family_list.h"
@@ -15,7 +16,6 @@ std::vector<int64_t> indices(const FamilyContext& c) {
     }
     return out;
 }
-
 
 }  // namespace
 

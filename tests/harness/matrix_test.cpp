@@ -30,7 +30,8 @@ std::vector<Schedule> schedules_for(const NoiseProcess& process) {
         const std::string spec = whole(family.entry.name);
         if (spec.empty() || ((family.indices || family.needs_table) && !process.discrete())) continue;
         try {
-            out.push_back(build_schedule(Spec::parse(spec), process, {6, TimeRule::fractional}));
+            const int steps = family.own_count ? 0 : 6;
+            out.push_back(build_schedule(Spec::parse(spec), process, {steps, TimeRule::fractional}));
         } catch (const Error& e) {
             // A table's own range may lie outside this process: that is said, and nothing else is.
             EXPECT_NE(std::string(e.what()).find("outside the levels"), std::string::npos) << spec << ": " << e.what();

@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "harness/plan.h"
 
 namespace schedbench {
 namespace {
@@ -41,6 +43,19 @@ TEST(Suite, RepeatedKeysAreLists) {
     const Suite suite = read_suite(write(kCells + "schedule = log-linear\nbudget = 10\n"));
     EXPECT_EQ(suite.schedules.size(), 2u);
     EXPECT_EQ(suite.budgets, (std::vector<int>{5, 10}));
+}
+
+TEST(Plan, ListedSchedulesComeOnceWithTheirOwnSteps) {
+    const Suite suite = read_suite(write(
+        "model = exact:gaussian,process={linear:T=1000}\nsampler = euler\nbudget = 5\nbudget = 10\nsteps = "
+        "3\n"
+        "schedule = edm\nschedule = explicit:levels=[14,3,1,0.1,0]\nschedule = respacing:sections=7\n"));
+    const Plan plan = make_plan(suite, RuntimeSettings{});
+    std::map<std::string, std::vector<int>> steps;
+    for (const PlannedCell& cell : plan.cells) steps[cell.schedule_spec.name].push_back(cell.steps);
+    EXPECT_EQ(steps["edm"], (std::vector<int>{5, 10, 3}));
+    EXPECT_EQ(steps["explicit"], (std::vector<int>{4}));
+    EXPECT_EQ(steps["respacing"], (std::vector<int>{7}));
 }
 
 TEST(Suite, TheIdChangesWithEverySetting) {

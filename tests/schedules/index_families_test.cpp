@@ -1,4 +1,5 @@
-// Schedules that choose entries of a table, or positions between them, against published values and their formulas.
+// Schedules that choose entries of a table, or positions between them, against published values and their
+// formulas.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -17,7 +18,8 @@ NoiseProcess process(const std::string& spec) {
 }
 
 Schedule build(const std::string& spec, const std::string& noise, int steps, bool allow_fewer = false) {
-    return build_schedule(Spec::parse(spec), process(noise), {steps, TimeRule::fractional, allow_fewer}, "--schedule");
+    return build_schedule(Spec::parse(spec), process(noise), {steps, TimeRule::fractional, allow_fewer},
+                          "--schedule");
 }
 
 std::string message_of(const std::string& spec, const std::string& noise, int steps) {
@@ -46,7 +48,8 @@ TEST(IndexFamilies, PublishedLevelsOfTheStableDiffusionTable) {
                    {14.6146, 8.3028, 5.0878, 3.3211, 2.2765, 1.6129, 1.1606, 0.8299, 0.5693, 0.3417});
     const Schedule beta = build("beta-index", "scaled-linear", 10);
     expect_printed(beta, {14.6146, 11.5428, 7.3718, 4.3728, 2.6152, 1.6129, 1.0273, 0.6549, 0.3955, 0.1991});
-    EXPECT_EQ(beta.index, (Indices{1000, 960, 877, 766, 638, 500, 363, 235, 124, 41, 0}));  // 499 from 0: the tie
+    EXPECT_EQ(beta.index,
+              (Indices{1000, 960, 877, 766, 638, 500, 363, 235, 124, 41, 0}));  // 499 from 0: the tie
 }
 
 TEST(IndexFamilies, BetaIndexClosedForms) {
@@ -84,7 +87,8 @@ TEST(IndexFamilies, StridesAgainstTheirFormulas) {
                 // Where i T/N is whole, its double may fall short of it by one place (see simple.cpp).
                 const int64_t whole = table - static_cast<int64_t>(i) * table / steps;
                 const int64_t index = simple.index[static_cast<size_t>(i)];
-                EXPECT_TRUE(index == whole || (index == whole + 1 && i * table % steps == 0)) << table << " " << steps;
+                EXPECT_TRUE(index == whole || (index == whole + 1 && i * table % steps == 0))
+                    << table << " " << steps;
             }
         }
     EXPECT_EQ(build("simple", "linear:T=1000", 38).index[19], 501);  // 19 (1000/38) = 499.99999999999994
@@ -100,7 +104,8 @@ TEST(IndexFamilies, SmoothstepAndLcm) {
     EXPECT_EQ(build("lcm", "scaled-linear", 4).index, (Indices{1000, 760, 500, 260, 0}));
     EXPECT_EQ(build("lcm", "scaled-linear", 8).index, (Indices{1000, 880, 760, 640, 500, 380, 260, 140, 0}));
     EXPECT_EQ(build("lcm:origin-steps=100", "scaled-linear", 3).index, (Indices{1000, 670, 340, 0}));
-    EXPECT_NE(message_of("lcm:origin-steps=30", "scaled-linear", 4).find("origin-steps=30"), std::string::npos);
+    EXPECT_NE(message_of("lcm:origin-steps=30", "scaled-linear", 4).find("origin-steps=30"),
+              std::string::npos);
     EXPECT_NE(message_of("lcm", "linear:T=25", 4).find("origin-steps=50"), std::string::npos);
 }
 
@@ -111,9 +116,11 @@ TEST(IndexFamilies, RespacingTakesTextOrList) {
     EXPECT_EQ(text.spec, list.spec);
     EXPECT_EQ(build(text.spec, "linear:T=1000", 0).hash(), text.hash());
     EXPECT_EQ(build("respacing:sections=ddim25", "linear:T=1000", 0).steps(), 25);
-    EXPECT_EQ(build("respacing:sections=10", "linear:T=1000", 0).index, build("even", "linear:T=1000", 10).index);
+    EXPECT_EQ(build("respacing:sections=10", "linear:T=1000", 0).index,
+              build("even", "linear:T=1000", 10).index);
     EXPECT_TRUE(has_own_count(Spec::parse("respacing:sections=10")));
-    EXPECT_NE(message_of("respacing:sections=10", "linear:T=1000", 7).find("10 steps, not the 7"), std::string::npos);
+    EXPECT_NE(message_of("respacing:sections=10", "linear:T=1000", 7).find("10 steps, not the 7"),
+              std::string::npos);
     for (const char* bad : {"0", "ten", "10,,3", "-3", "ddim", "ddim3x", "2.5", "10,"})
         EXPECT_NE(message_of("respacing:sections='" + std::string(bad) + "'", "linear:T=1000", 0).find(bad),
                   std::string::npos)
@@ -127,10 +134,13 @@ TEST(IndexFamilies, NormalKeepsItsEndsAndTakesARange) {
     EXPECT_EQ(s.effective.front(), 10);
     EXPECT_EQ(s.effective.back(), 0.1);
     const double stride = s.model_time[0] - s.model_time[1];
-    for (size_t i = 1; i < s.effective.size(); ++i) EXPECT_NEAR(s.model_time[i - 1] - s.model_time[i], stride, 1e-9);
+    for (size_t i = 1; i < s.effective.size(); ++i)
+        EXPECT_NEAR(s.model_time[i - 1] - s.model_time[i], stride, 1e-9);
     // N + 1 positions, the last replaced by 0.
-    const Schedule replaced = build("normal:end=replace", "scaled-linear", 9), sgm = build("sgm_uniform", "scaled-linear", 9);
-    for (size_t i = 0; i < sgm.effective.size(); ++i) EXPECT_NEAR(replaced.effective[i], sgm.effective[i], 1e-12);
+    const Schedule replaced = build("normal:end=replace", "scaled-linear", 9),
+                   sgm = build("sgm_uniform", "scaled-linear", 9);
+    for (size_t i = 0; i < sgm.effective.size(); ++i)
+        EXPECT_NEAR(replaced.effective[i], sgm.effective[i], 1e-12);
     EXPECT_EQ(build("normal", "scaled-linear", 1).effective, (std::vector<double>{p.sigma_max(), 0}));
     EXPECT_NE(message_of("normal:sigma-max=20", "scaled-linear", 4).find("20"), std::string::npos);
 }

@@ -46,7 +46,8 @@ TEST(NoiseProcess, SigmoidExponentialAndLaplaceTables) {
     EXPECT_NEAR(process("exponential:T=1").abar(1), 0.001, 1e-15);  // the cap
     for (int table : {10, 1000, 1001, 4000}) {
         const NoiseProcess laplace = process("laplace:T=" + std::to_string(table));
-        // abar_i = a(i/T)/a(0) with a = 1/sqrt(1 + 1/snr): snr = 1/sqrt(2t + 1e-6) before the middle, its mirror after.
+        // abar_i = a(i/T)/a(0) with a = 1/sqrt(1 + 1/snr): snr = 1/sqrt(2t + 1e-6) before the middle, its
+        // mirror after.
         auto a = [](double t) {
             const double m = t <= 0.5 ? 2 * t + 1e-6 : 1 / (2 - 2 * t + 1e-6);
             return 1 / std::sqrt(1 + std::sqrt(m));
@@ -56,7 +57,8 @@ TEST(NoiseProcess, SigmoidExponentialAndLaplaceTables) {
             EXPECT_NEAR(laplace.abar(i) * a(0) / a(static_cast<double>(i) / table), 1, 1e-10) << i;
         }
     }
-    // At half a million entries the step over the middle is as small as the 1e-6 of the formula: refused, not wrong.
+    // At half a million entries the step over the middle is as small as the 1e-6 of the formula: refused, not
+    // wrong.
     EXPECT_THROW(process("laplace:T=1000000"), Error);
     EXPECT_THROW(process("sigmoid:beta-end=2"), Error);
     EXPECT_THROW(process("sigmoid:beta-start=nan"), Error);
@@ -64,8 +66,8 @@ TEST(NoiseProcess, SigmoidExponentialAndLaplaceTables) {
 }
 
 TEST(NoiseProcess, IdentitiesOfTheChain) {
-    for (const char* spec : {"linear:T=50", "cosine:T=50", "scaled-linear", "betas:values=[0.1,0.2,0.3]", "sigmoid:T=50",
-                             "exponential:T=50", "laplace:T=50"}) {
+    for (const char* spec : {"linear:T=50", "cosine:T=50", "scaled-linear", "betas:values=[0.1,0.2,0.3]",
+                             "sigmoid:T=50", "exponential:T=50", "laplace:T=50"}) {
         const NoiseProcess p = process(spec);
         const int last = p.table_size();
         EXPECT_EQ(p.sigma(0), 0);

@@ -1,5 +1,6 @@
-// What must hold of every schedule of the registry, for random parameters on several processes. New families are
-// covered by being in schedule_families(); a key whose values are not found near its default needs a line in `values`.
+// What must hold of every schedule of the registry, for random parameters on several processes. New families
+// are covered by being in schedule_families(); a key whose values are not found near its default needs a line
+// in `values`.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,8 +19,10 @@ namespace {
 using Rng = std::mt19937;
 using Type = SpecParam::Type;
 
-const std::vector<std::string> kProcesses = {"continuous", "continuous:sigma-min=0.02,sigma-max=100", "linear",
-                                             "cosine",     "scaled-linear", "sigmoid", "exponential", "laplace:T=400"};
+const std::vector<std::string> kProcesses = {"continuous",    "continuous:sigma-min=0.02,sigma-max=100",
+                                             "linear",        "cosine",
+                                             "scaled-linear", "sigmoid",
+                                             "exponential",   "laplace:T=400"};
 
 double uniform(Rng& rng, double low, double high) {
     return std::uniform_real_distribution<double>(low, high)(rng);
@@ -42,8 +45,9 @@ std::string learned_file() {
 
 /// Values of the keys whose defaults do not lead to others, each by itself valid.
 std::vector<std::string> values(const std::string& family, const std::string& key) {
-    if (family == "explicit") return key == "levels" ? std::vector<std::string>{"[14,3,1,0.1]", "[9,2,0.5,0]"}
-                                                     : std::vector<std::string>{};
+    if (family == "explicit")
+        return key == "levels" ? std::vector<std::string>{"[14,3,1,0.1]", "[9,2,0.5,0]"}
+                               : std::vector<std::string>{};
     if (family == "learned" && key == "file") return {learned_file()};
     if (key == "sections") return {"7", "ddim20", "'5,4'", "[3,2,1]", "1"};
     if (key == "stds") return {"[0.1,0.5]", "[1]", "[0.02,0.2,2]"};
@@ -104,9 +108,10 @@ Draw random_spec(const ScheduleFamily& family, const NoiseProcess& process, Rng&
 bool is_reason(const std::string& message) {
     for (const char* reason :
          {"process is continuous", "steps, not the", "chosen twice", "both round to", "needs at least",
-          "outside the levels of", "round to one table entry", "ramps of at least", "is not below", "entries, but the",
-          "levels, but its table", "is not in 1..", "does not divide", "beta-d is", "the level of this law", "is not above sigma-min",
-          "was published with", "lists timesteps of a table"})
+          "outside the levels of", "round to one table entry", "ramps of at least", "is not below",
+          "entries, but the", "levels, but its table", "is not in 1..", "does not divide", "beta-d is",
+          "the level of this law", "is not above sigma-min", "was published with",
+          "lists timesteps of a table"})
         if (message.find(reason) != std::string::npos) return true;
     return false;
 }
@@ -122,16 +127,16 @@ void expect_record(const Schedule& s, const std::string& what) {
     EXPECT_EQ(s.model_time.size(), s.effective.size()) << what;
     EXPECT_EQ(s.hash().size(), 16u) << what;
     const nlohmann::json json = s.to_json();
-    for (const char* key : {"spec", "steps", "requested_steps", "coordinate", "map", "end_rule", "rounding", "time_rule",
-                            "requested", "effective", "model_time", "hash"})
+    for (const char* key : {"spec", "steps", "requested_steps", "coordinate", "map", "end_rule", "rounding",
+                            "time_rule", "requested", "effective", "model_time", "hash"})
         EXPECT_FALSE(json.at(key).is_null()) << what << " " << key;
     const Spec spec = Spec::parse(s.spec);
     EXPECT_EQ(spec.print(), s.spec) << what;
     EXPECT_EQ(Spec::parse(spec.print()), spec) << what;
 }
 
-void expect_levels(const ScheduleFamily& family, const Draw& draw, const Schedule& s, const NoiseProcess& process,
-                   const ScheduleRequest& request, const std::string& what) {
+void expect_levels(const ScheduleFamily& family, const Draw& draw, const Schedule& s,
+                   const NoiseProcess& process, const ScheduleRequest& request, const std::string& what) {
     for (size_t i = 0; i < s.effective.size(); ++i) {
         ASSERT_TRUE(std::isfinite(s.effective[i]) && s.effective[i] >= 0) << what;
         if (i > 0) {
@@ -151,7 +156,8 @@ void expect_levels(const ScheduleFamily& family, const Draw& draw, const Schedul
     if (kept && s.requested.size() == s.effective.size())
         for (size_t i = 0; i < s.effective.size(); ++i) {
             const double level = s.requested[i];
-            const bool beyond = level > process.sigma_max() || level < process.sigma_min();  // taken as the end
+            const bool beyond =
+                level > process.sigma_max() || level < process.sigma_min();  // taken as the end
             EXPECT_TRUE(s.effective[i] == level || (process.discrete() && beyond)) << what << " " << level;
         }
     if (!family.level || draw.sigma_max == 0) return;
@@ -178,8 +184,8 @@ TEST(Registry, PropertiesHoldForRandomParameters) {
                 request.steps = family.own_count ? 0 : pick(rng, std::vector<int>{1, 2, 3, 5, 10, 18, 40});
                 request.time_rule = rng() % 2 ? TimeRule::nearest : TimeRule::fractional;
                 request.allow_fewer = rng() % 2;
-                const std::string what = draw.spec.print() + " on " + process.spec().print() + " N=" +
-                                         std::to_string(request.steps);
+                const std::string what = draw.spec.print() + " on " + process.spec().print() +
+                                         " N=" + std::to_string(request.steps);
                 ++tried;
                 Schedule s;
                 try {
@@ -223,7 +229,8 @@ TEST(Registry, OneStepWorksOrIsRefusedWithAReason) {
             } catch (const Error& e) {
                 EXPECT_TRUE(is_reason(e.message())) << e.what();
                 ++refused;
-                EXPECT_TRUE(family.least_steps == 1 || e.message().find(family.least_reason) != std::string::npos)
+                EXPECT_TRUE(family.least_steps == 1 ||
+                            e.message().find(family.least_reason) != std::string::npos)
                     << e.what();
             }
         }
@@ -262,16 +269,19 @@ TEST(Registry, NonsenseIsRefusedByName) {
             const auto listed = values(family.entry.name, param.key);
             if (!listed.empty()) good.set(param.key, *Spec::parse("x:y=" + listed[0]).find("y"));
         }
-        const auto expect_named = [&](const std::string& key, const std::string& value, const std::string& also = "") {
+        const auto expect_named = [&](const std::string& key, const std::string& value,
+                                      const std::string& also = "") {
             Spec bad = good;
             bad.set(key, SpecValue::of_text(value));
             if (!also.empty()) bad.set("sigma-max", SpecValue::of_text(also));
             const std::string message = message_of(bad, process, 5);
-            const bool named = message.find(key) != std::string::npos || message.find(value) != std::string::npos;
+            const bool named =
+                message.find(key) != std::string::npos || message.find(value) != std::string::npos;
             EXPECT_TRUE(!message.empty() && named) << bad.print() << ": \"" << message << "\"";
         };
         const int steps = family.own_count ? -1 : 0;
-        EXPECT_NE(message_of(good, process, steps).find(std::to_string(steps)), std::string::npos) << good.name;
+        EXPECT_NE(message_of(good, process, steps).find(std::to_string(steps)), std::string::npos)
+            << good.name;
         EXPECT_NE(message_of(good, process, -3).find("-3"), std::string::npos) << good.name;
         expect_named("bogus", "1");
         for (const SpecParam& param : shared_keys(family).params) {
@@ -289,7 +299,8 @@ TEST(Registry, NonsenseIsRefusedByName) {
                 expect_named("sigma-min", "-1");
                 expect_named("sigma-min", "0");
             }
-            for (const char* positive : {"rho", "c", "eps", "alpha", "M", "C1", "origin-steps", "shift", "gamma"})
+            for (const char* positive :
+                 {"rho", "c", "eps", "alpha", "M", "C1", "origin-steps", "shift", "gamma"})
                 if (param.key == positive) {
                     expect_named(param.key, "0");
                     expect_named(param.key, "-1");
@@ -304,22 +315,19 @@ TEST(Registry, ListsOfNonsense) {
         int steps;
         const char* named;
     };
-    for (const Case& c : {Case{"explicit:levels=[80,1,1,0]", "continuous", 0, "knot 2 (1)"},
-                          Case{"explicit:levels=[1,80]", "continuous", 0, "knot 1 (80)"},
-                          Case{"explicit:levels=[80,nan,0]", "continuous", 0, "levels"},
-                          Case{"explicit:levels=[inf,1,0]", "continuous", 0, "knot 0 (inf)"},
-                          Case{"explicit:levels=[80,-2]", "continuous", 0, "-2"},
-                          Case{"explicit:levels=[80,1]", "scaled-linear", 0, "80"},
-                          Case{"explicit:levels=[10,1,0]", "scaled-linear", 5, "5"},
-                          Case{"leading:offset=900", "linear", 10, "1801"},
-                          Case{"leading:offset=-5", "linear", 10, "-4"},
-                          Case{"even", "cosine:T=20", 21, "21"},
-                          Case{"even", "continuous", 4, "continuous"},
-                          Case{"normal", "continuous", 4, "continuous"},
-                          Case{"respacing:sections=2000", "linear", 0, "2000"},
-                          Case{"nosuch", "linear", 4, "nosuch"},
-                          Case{"edm:rho=7:rho", "linear", 4, "rho"},
-                          Case{"edm:3", "linear", 4, "3"}}) {
+    for (const Case& c :
+         {Case{"explicit:levels=[80,1,1,0]", "continuous", 0, "knot 2 (1)"},
+          Case{"explicit:levels=[1,80]", "continuous", 0, "knot 1 (80)"},
+          Case{"explicit:levels=[80,nan,0]", "continuous", 0, "levels"},
+          Case{"explicit:levels=[inf,1,0]", "continuous", 0, "knot 0 (inf)"},
+          Case{"explicit:levels=[80,-2]", "continuous", 0, "-2"},
+          Case{"explicit:levels=[80,1]", "scaled-linear", 0, "80"},
+          Case{"explicit:levels=[10,1,0]", "scaled-linear", 5, "5"},
+          Case{"leading:offset=900", "linear", 10, "1801"}, Case{"leading:offset=-5", "linear", 10, "-4"},
+          Case{"even", "cosine:T=20", 21, "21"}, Case{"even", "continuous", 4, "continuous"},
+          Case{"normal", "continuous", 4, "continuous"}, Case{"respacing:sections=2000", "linear", 0, "2000"},
+          Case{"nosuch", "linear", 4, "nosuch"}, Case{"edm:rho=7:rho", "linear", 4, "rho"},
+          Case{"edm:3", "linear", 4, "3"}}) {
         const std::string message = message_of(std::string(c.spec), c.process, c.steps);
         EXPECT_NE(message.find(c.named), std::string::npos) << c.spec << ": \"" << message << "\"";
     }
@@ -349,12 +357,14 @@ TEST(AmbiguousNames, AreAnsweredWithSpecsThatBuild) {
             EXPECT_NE(hint.find(choice.spec), std::string::npos) << hint;
             EXPECT_FALSE(choice.meaning.empty());
             const Spec spec = Spec::parse(choice.spec);
-            const Schedule s = build_schedule(spec, process, {has_own_count(spec) ? 0 : 10, TimeRule::fractional});
+            const Schedule s =
+                build_schedule(spec, process, {has_own_count(spec) ? 0 : 10, TimeRule::fractional});
             EXPECT_GE(s.steps(), 9) << choice.spec;
             hashes.push_back(s.hash());
         }
         std::sort(hashes.begin(), hashes.end());
-        EXPECT_EQ(std::unique(hashes.begin(), hashes.end()), hashes.end()) << one.name << ": two choices are the same";
+        EXPECT_EQ(std::unique(hashes.begin(), hashes.end()), hashes.end())
+            << one.name << ": two choices are the same";
     }
     EXPECT_GE(seen.size(), 20u);
 }
