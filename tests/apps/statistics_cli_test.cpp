@@ -53,6 +53,49 @@ TEST(CliStatistics, ErrorsOfTheExactDenoiser) {
     folder.ok("validate st.h5");
 }
 
+/// From a measurement on the command line to samples with the variance that it gives.
+TEST(CliStatistics, LevelsForAnalyticVariances) {
+    const Folder folder;
+    folder.ok(kPass + "--levels levels.json");
+    const auto file = nlohmann::json::parse(cli::read_text(folder.path("levels.json")));
+    EXPECT_EQ(file.at("n"), 128);
+    EXPECT_EQ(file.at("clip"), false);
+    ASSERT_EQ(file.at("sigma").size(), 40u);
+    const StatisticsRecord record = only_record(folder.path("st.h5"));
+    const auto &gamma = record.arrays.at("gamma_mean").values, &m2 = record.arrays.at("gamma_m2").values;
+    for (size_t t = 0; t < 40; ++t) {
+        const double sigma = file.at("sigma")[t], expected = sigma * sigma / (0.25 + sigma * sigma);
+        EXPECT_NEAR(file.at("gamma")[t].get<double>(), expected, 5 * std::sqrt(m2[t] / 127 / 128) + 1e-12) << t;
+        EXPECT_EQ(file.at("gamma")[t].get<double>(), gamma[t]);
+        EXPECT_EQ(file.at("error")[t].get<double>(), record.arrays.at("error_mean").values[t]);
+    }
+    // A second call finds the pass and writes the file again, the same.
+    const std::string before = cli::read_text(folder.path("levels.json"));
+    folder.ok(kPass + "--levels again.json");
+    EXPECT_EQ(cli::read_text(folder.path("again.json")), before);
+    const std::string sample = "sample " + kModel + "--schedule even --steps 8 --count 500 --raw --output ";
+    const std::string ddpm = " --json --sampler 'ddpm:variance=";
+    const auto json = folder.ok(sample + "x.npy" + ddpm + "analytic,statistics=levels.json'").json();
+    EXPECT_NE(json.at("sampler").get<std::string>().find("statistics=sha256-"), std::string::npos);
+    folder.ok(sample + "y.npy" + ddpm + "corrected-analytic,statistics=levels.json,clip-last=2'");
+    folder.ok(sample + "p.npy" + ddpm + "posterior'");
+    // With few steps the analytic variance keeps that of the data, 0.25, where the posterior's loses some of it.
+    const auto variance_of = [&](const char* name) {
+        const NpyArray array = read_npy(folder.path(name));
+        double sum = 0;
+        const std::vector<double> values = array.as_doubles();
+        for (double v : values) sum += v * v;
+        return sum / static_cast<double>(values.size());
+    };
+    const double se = 0.25 * std::sqrt(2.0 / (500 * 16));
+    EXPECT_LT(variance_of("p.npy"), 0.25 - 10 * se);
+    EXPECT_GT(variance_of("x.npy"), variance_of("p.npy") + 5 * se);
+    const auto wrong = folder.run("sample --model exact:gaussian,c=0.5,dim=16 --schedule edm --steps 8 --output z.npy "
+                                  "--sampler 'ddpm:variance=analytic,statistics=levels.json'");
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_NE(wrong.err.find("level statistics"), std::string::npos) << wrong.err;
+}
+
 TEST(CliStatistics, ASecondPassDoesNothingOrAddsImages) {
     const Folder folder;
     folder.ok(kPass + "--images 64");
@@ -113,7 +156,7 @@ TEST(CliBpd, RowsAgainstClosedForms) {
     folder.ok(kPass);
     const auto rows = folder
                           .ok("bpd --statistics st.h5 --stride even,quadratic,dp --variance "
-                              "posterior,beta,analytic --steps 1,2,10,40 --json")
+                              "posterior,beta,corrected-analytic --steps 1,2,10,40 --json")
                           .json();
     ASSERT_EQ(rows.size(), 3u * 3u * 4u);
     std::map<std::string, double> value;
@@ -133,7 +176,7 @@ TEST(CliBpd, RowsAgainstClosedForms) {
     for (double beta : record.arrays.at("betas").values) abar *= 1 - beta;
     for (double moment : record.arrays.at("second_moment").values) m2 += moment / 128;
     const double b = 1 - abar, error = record.arrays.at("error_mean").values.back();
-    for (const std::string variance : {"posterior", "beta", "analytic"}) {
+    for (const std::string variance : {"posterior", "beta", "corrected-analytic"}) {
         // One step from T: decoder of variance 1 - abar_T, and the prior.
         const double nats =
             0.5 * std::log(2 * M_PI * b) + error / (2 * b) + 0.5 * (b + abar * m2 - 1 - std::log(b));
