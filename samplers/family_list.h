@@ -5,7 +5,19 @@
 #include "samplers/sampler_family.h"
 
 #define SCHEDBENCH_SAMPLER_FAMILIES(FAMILY) \
+    /* deterministic */                     \
     FAMILY(euler)                           \
+    FAMILY(heun)                            \
+    FAMILY(dpm_2)                           \
+    FAMILY(dpmpp_2s)                        \
+    FAMILY(dpmpp_2m)                        \
+    FAMILY(dpmpp_3m)                        \
+    FAMILY(unipc)                           \
+    FAMILY(ipndm)                           \
+    FAMILY(ipndm_v)                         \
+    FAMILY(adams_bashforth)                 \
+    FAMILY(deis_tab)                        \
+    /* with noise */                        \
     FAMILY(ddim)                            \
     FAMILY(euler_ancestral)                 \
     FAMILY(ddpm)                            \
@@ -13,18 +25,9 @@
     FAMILY(sde_dpmpp_2m)                    \
     FAMILY(annealed_langevin)               \
     FAMILY(pc)                              \
+    /* of both kinds */                     \
     FAMILY(edm_ablation)                    \
-    FAMILY(afs)                             \
-    FAMILY(heun)                            \
-    FAMILY(dpmpp_2m)                        \
-    FAMILY(dpm_2)                           \
-    FAMILY(dpmpp_2s)                        \
-    FAMILY(dpmpp_3m)                        \
-    FAMILY(unipc)                           \
-    FAMILY(ipndm)                           \
-    FAMILY(ipndm_v)                         \
-    FAMILY(adams_bashforth)                 \
-    FAMILY(deis_tab)
+    FAMILY(afs)
 
 namespace schedbench::sampler_list {
 

@@ -17,6 +17,7 @@
     FAMILY(cosine_tangent)                    \
     FAMILY(ve)                                \
     FAMILY(vp)                                \
+    FAMILY(edm_iddpm)                         \
     FAMILY(power_t)                           \
     FAMILY(beta_sigma)                        \
     FAMILY(bong_tangent)                      \
@@ -33,11 +34,11 @@
     FAMILY(even_kt)                           \
     FAMILY(quadratic_kt)                      \
     FAMILY(ddim_uniform)                      \
+    FAMILY(ddim_uniform_exact)                \
     FAMILY(ddim_quad)                         \
     FAMILY(linspace)                          \
     FAMILY(leading)                           \
     FAMILY(trailing)                          \
-    FAMILY(ddim_uniform_exact)                \
     FAMILY(respacing)                         \
     FAMILY(beta_index)                        \
     FAMILY(simple)                            \
@@ -45,7 +46,6 @@
     FAMILY(sgm_uniform)                       \
     FAMILY(smoothstep)                        \
     FAMILY(lcm)                               \
-    FAMILY(edm_iddpm)                         \
     /* listed knots */                        \
     FAMILY(ays)                               \
     FAMILY(ays_index)                         \
