@@ -59,8 +59,10 @@ TEST(Registry, EverySamplerRunsOnEverySchedule) {
                     sampler->sample(*target, schedule, PhiloxNoise(3, {0, 1, 2, 3, 4, 5, 6, 7}, {1}));
                 ++pairs;
                 const double largest = x.abs().max().item<double>();
-                // Samples of a mixture on [-1, 1]; a sampler of high order may overshoot on six steps.
-                EXPECT_LT(largest, 60) << sampler->spec().print() << " on " << schedule.spec;
+                // Samples of a mixture on [-1, 1]; a sampler of high order may overshoot on six steps. Those without an
+                // order need many more: a Langevin step takes off 5 % of what is left of the first level.
+                const bool converges = family.order(sampler->spec()) > 0;
+                EXPECT_LT(largest, converges ? 60 : 6 * schedule.effective.front()) << sampler->spec().print() << " on " << schedule.spec;
             }
         }
     }
