@@ -143,7 +143,8 @@ int run(const std::vector<std::string>& arguments) {
         .value("test", "", "run file with the statistics of the test data, if it is another one")
         .value("stride", "even,quadratic,dp",
                "strides: even, even-kt, quadratic, dp (chosen on the train data)")
-        .value("variance", "posterior,beta,analytic", "reverse variances: posterior, beta, analytic")
+        .value("variance", "posterior,beta,corrected-analytic",
+               "reverse variances: posterior, beta, corrected-analytic, analytic")
         .value("steps", "", "numbers of steps; default 10,20,50,100,200,500,1000 up to the table's size")
         .value("model", "", "only statistics whose model has this text in its spec")
         .value("clip", "", "only statistics with this clip rule: true or false")

@@ -138,8 +138,8 @@ const Command kLearnCommand = {
     "  schedbench learn score-optimal:probes=256 --model native:file=weights/fashion-edm.safetensors --data "
     "fashion-mnist \\\n"
     "      --steps 18 --output so.json\n"
-    "  schedbench learn dp-elbo:variance=analytic --model 'exact:gaussian,c=0.5,process={linear:T=100}' "
-    "--steps 8 --json\n"
+    "  schedbench learn dp-elbo:variance=corrected-analytic --model "
+    "'exact:gaussian,c=0.5,process={linear:T=100}' --steps 8 --json\n"
     "  schedbench learn dp-elbo --model native:file=weights/fashion-hybrid.safetensors --statistics st.h5 "
     "--steps 20\n",
     run};

@@ -51,8 +51,10 @@ LearnedSchedule dp_elbo_schedule(const DenoisingStatistics& statistics, const Sp
         out.paths[steps] = {path.begin(), path.end()};
         cost.push_back(nats_to_bits(best.cost[static_cast<size_t>(steps)]));
     }
-    out.provenance = {
-        {"statistics", statistics.identity()}, {"images", statistics.images}, {"cost_bits_per_dim", cost}};
+    out.provenance = {{"statistics", statistics.identity()},
+                      {"images", statistics.images},
+                      {"row_method", method_name(best.method)},
+                      {"cost_bits_per_dim", cost}};
     return out;
 }
 

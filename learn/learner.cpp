@@ -48,7 +48,7 @@ const std::vector<SpecEntry>& learner_entries() {
            Type::choice,
            "posterior",
            "reverse variance of the bound",
-           {"posterior", "beta", "analytic"}},
+           {"posterior", "beta", "corrected-analytic", "analytic"}},
           {"images", Type::integer, "0", "images behind the statistics; 0: all of the data"},
           {"clip", Type::flag, "true", "clip x0hat to [-1, 1]"},
           {"decoder",

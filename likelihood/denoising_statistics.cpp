@@ -42,12 +42,17 @@ double DenoisingStatistics::m2() const {
 
 ElboChain DenoisingStatistics::elbo() const {
     if (images < 1) throw Error("run", "the denoising statistics hold no images yet", model);
-    std::vector<double> m(error.size(), 0.0), n(error.size(), 0.0);
+    ElboStatistics out;
+    out.error.assign(error.size(), 0);
+    out.decoder.assign(error.size(), 0);
+    out.gamma.assign(gamma.size(), 0);
+    out.second_moment = m2();
     for (size_t t = 1; t < error.size(); ++t) {
-        m[t] = error[t].mean;
-        n[t] = decoder_nats[t].mean;
+        out.error[t] = error[t].mean;
+        out.decoder[t] = decoder_nats[t].mean;
+        if (!gamma.empty()) out.gamma[t] = gamma[t].mean;
     }
-    return ElboChain(chain(), std::move(m), std::move(n), m2());
+    return {chain(), std::move(out)};
 }
 
 nlohmann::json DenoisingStatistics::identity() const {

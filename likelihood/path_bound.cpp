@@ -6,45 +6,6 @@
 
 namespace schedbench {
 
-std::string variance_name(ElboVariance variance) {
-    switch (variance) {
-        case ElboVariance::posterior:
-            return "posterior";
-        case ElboVariance::beta:
-            return "beta";
-        case ElboVariance::analytic:
-            return "analytic";
-    }
-    SCHEDBENCH_ASSERT(false);
-    return "";
-}
-
-ElboVariance parse_variance(const std::string& name, const std::string& where) {
-    for (ElboVariance variance : {ElboVariance::posterior, ElboVariance::beta, ElboVariance::analytic})
-        if (variance_name(variance) == name) return variance;
-    throw Error("spec", "the reverse variance cannot be \"" + name + "\"", where,
-                "known: posterior, beta, analytic");
-}
-
-namespace {
-
-/// d L(t, s) / d M_t at the mean error: rho (SNR_s - SNR_t) / 2.
-double edge_slope(const ElboChain& chain, const NoiseProcess& process, ElboVariance variance, int s, int t) {
-    const double half =
-        process.abar(s) * process.beta(s, t) / (2 * process.one_minus_abar(s) * process.one_minus_abar(t));
-    switch (variance) {
-        case ElboVariance::posterior:
-            return half;
-        case ElboVariance::beta:
-            return half * process.one_minus_abar(s) / process.one_minus_abar(t);
-        case ElboVariance::analytic:
-            return half / (1 + 2 * half * chain.error()[static_cast<size_t>(t)]);
-    }
-    return half;
-}
-
-}  // namespace
-
 PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance,
                      const std::vector<int>& path) {
     const int levels = statistics.levels();
@@ -56,6 +17,7 @@ PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance varianc
                             " of the path does not rise within 1.." + std::to_string(levels),
                         "path");
     const ElboChain chain = statistics.elbo();
+    chain.require(variance);
     const NoiseProcess process = statistics.chain();
     const double offset = statistics.decoder == DecoderKind::density ? std::log2(127.5) : 0;
     const auto first = static_cast<size_t>(path.front()), last = static_cast<size_t>(path.back());
@@ -84,7 +46,7 @@ PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance varianc
     const auto n = static_cast<size_t>(statistics.images);
     std::vector<double> slope(static_cast<size_t>(levels) + 1, 0.0);
     for (size_t k = 1; k < path.size(); ++k)
-        slope[static_cast<size_t>(path[k])] = edge_slope(chain, process, variance, path[k - 1], path[k]);
+        slope[static_cast<size_t>(path[k])] = chain.error_slope(variance, path[k - 1], path[k]);
     const double m2 = statistics.m2(), prior_slope = process.abar(static_cast<int>(last)) / 2;
     RunningMean spread;
     for (size_t i = 0; i < n; ++i) {

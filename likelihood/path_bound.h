@@ -26,8 +26,4 @@ struct PathBound {
 PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance,
                      const std::vector<int>& path);
 
-std::string variance_name(ElboVariance variance);  ///< "posterior", "beta", "analytic"
-ElboVariance parse_variance(const std::string& name,
-                            const std::string& where);  ///< Error("spec") for another name
-
 }  // namespace schedbench

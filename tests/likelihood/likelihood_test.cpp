@@ -92,7 +92,7 @@ TEST(Statistics, GaussianClosedForm) {
         // The bound holds: no path is better than the entropy of the data, beyond its error bar.
         const double entropy =
             nats_to_bits(0.5 * std::log(2 * std::numbers::pi * std::numbers::e * c * c)) + std::log2(127.5);
-        for (ElboVariance variance : {ElboVariance::posterior, ElboVariance::beta, ElboVariance::analytic}) {
+        for (ElboVariance variance : {ElboVariance::posterior, ElboVariance::beta, ElboVariance::corrected_analytic}) {
             const BudgetPaths best = g.statistics.elbo().best_paths(variance, 10);
             const PathBound bound = path_bound(g.statistics, variance, best.path(10));
             EXPECT_GT(bound.bits_per_dim.value, entropy - 5 * bound.bits_per_dim.se)

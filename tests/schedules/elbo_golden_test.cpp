@@ -13,7 +13,7 @@ using List = std::vector<double>;
 ElboVariance variance_of(const std::string& name) {
     return name == "posterior" ? ElboVariance::posterior
            : name == "beta"    ? ElboVariance::beta
-                               : ElboVariance::analytic;
+                               : ElboVariance::corrected_analytic;  // the files call it `analytic`
 }
 
 NoiseProcess explicit_process(const List& betas) {
@@ -77,10 +77,34 @@ std::vector<int> grid_nodes(const std::string& name, int size, int count) {
     return {};
 }
 
-PathDecoder path_decoder(const NoiseProcess& process, const List& error) {
-    return [&process, &error](int t1, int t2) {
-        return gaussian_decoder_cost(error[static_cast<size_t>(t1)], process.posterior_variance(t1, t2));
-    };
+FirstStep path_rule(const List& error) {
+    return {FirstStepRule::path,
+            [&error](int t, double v) { return gaussian_decoder_cost(error[static_cast<size_t>(t)], v); }};
+}
+
+/// The run-time test of the structure conditions against what the files say, where they say it.
+void check_structure(const json& holder, const ElboChain& elbo, golden::Tally& tally,
+                     const std::string& what) {
+    if (!holder.contains("structure_conditions")) return;
+    const json& conditions = holder.at("structure_conditions");
+    const std::pair<const char*, ElboVariance> names[] = {
+        {"M_nondecreasing", ElboVariance::posterior},
+        {"g_nonincreasing", ElboVariance::beta},
+        {"kappa_nonincreasing", ElboVariance::corrected_analytic}};
+    for (const auto& [name, variance] : names) {
+        if (!conditions.contains(name) || !conditions.at(name).is_boolean()) continue;
+        // The files look at all t, we at t >= 3: ours may hold where theirs fails. For Gaussian data the last
+        // condition holds with equality (exact ties), and rounding decides what the run-time test says.
+        if (!conditions.at(name).get<bool>()) continue;
+        const CrossingForm form = *elbo.costs(variance).form;
+        const List queries = form.queries();
+        double drop = 0;
+        for (size_t t = 4; t < queries.size(); ++t)
+            drop = std::max(drop, (queries[t - 1] - queries[t]) / static_cast<double>(1 + form.slope[1]));
+        tally.add(drop, 1e-12, what + " " + name);
+        if (variance != ElboVariance::corrected_analytic)
+            tally.add(form.first_disorder() == 0 ? 0 : 1, 0.5, what + " " + name + " at run time");
+    }
 }
 
 List errors_of(const json& target, const NoiseProcess& process) {
@@ -102,6 +126,7 @@ void check_target(const json& chain, const json& target, golden::Tally& costs, g
     const std::string what = chain.at("schedule").get<std::string>() + " T=" + std::to_string(size) + " " +
                              target.at("target").get<std::string>();
     costs.add(golden::relative(elbo.prior(size), target.at("prior")), 1e-10, what + " prior");
+    check_structure(target, elbo, paths, what);
     const double invariant = target.value("invariant_total_analytic_with_decoder_variance_M", std::nan(""));
     for (const auto& [name, table] : target.at("variances").items()) {
         const ElboVariance variance = variance_of(name);
@@ -135,8 +160,7 @@ void check_target(const json& chain, const json& target, golden::Tally& costs, g
             }
         }
         if (size <= 200) {
-            const auto plain = shortest_paths(
-                elbo.decoder(), [&](int s, int t) { return elbo.edge(variance, s, t); }, size);
+            const auto plain = shortest_paths(elbo.costs(variance), size, RowMethod::plain);
             const auto fast = elbo.best_paths(variance, size);
             for (int k = 1; k <= size; ++k) {
                 const size_t i = static_cast<size_t>(k);
@@ -144,7 +168,7 @@ void check_target(const json& chain, const json& target, golden::Tally& costs, g
             }
         }
         if (target.contains("path_dependent_decoder") && target.at("path_dependent_decoder").contains(name)) {
-            const PathDecoder decoder = path_decoder(process, error);
+            const FirstStep decoder = path_rule(error);
             const BudgetPaths two = elbo.best_paths(variance, size, decoder);
             for (const json& optimum : target.at("path_dependent_decoder").at(name)) {
                 const int steps = optimum.at("K");
@@ -165,8 +189,9 @@ void check_target(const json& chain, const json& target, golden::Tally& costs, g
     const ElboChain best(process, error, decoder, target.at("second_moment"));
     for (int count = 1; count <= std::min(size, 12); ++count)
         for (const char* grid : {"uniform_kT", "quadratic_bumped"})
-            costs.add(golden::relative(best.path_cost(ElboVariance::analytic, grid_nodes(grid, size, count)),
-                                       invariant),
+            costs.add(golden::relative(
+                          best.path_cost(ElboVariance::corrected_analytic, grid_nodes(grid, size, count)),
+                          invariant),
                       1e-10, what + " invariant");
 }
 
@@ -194,10 +219,11 @@ TEST(GoldenElbo, NonMonotoneTables) {
             if (entry.at("N_rule").get<std::string>().find("btil(1,2)") != std::string::npos)
                 costs.add(golden::worst_relative(table_decoder(process, error), decoder), 1e-10, "decoder");
             const ElboChain elbo(process, error, decoder, 1);
+            check_structure(entry, elbo, paths, entry.at("id"));
             for (const auto& [name, table] : entry.at("variances").items()) {
                 const BudgetPaths best = elbo.best_paths(variance_of(name), size);
-                const auto plain = shortest_paths(
-                    decoder, [&, v = variance_of(name)](int s, int t) { return elbo.edge(v, s, t); }, size);
+                const auto plain = shortest_paths(elbo.costs(variance_of(name)), size, RowMethod::plain);
+                paths.add(best.method == RowMethod::search ? 0 : 1, 0.5, name + " method");
                 for (const json& optimum : table.at("optimal")) {
                     const int steps = optimum.at("K");
                     const std::string label =
@@ -216,6 +242,62 @@ TEST(GoldenElbo, NonMonotoneTables) {
     paths.report();
 }
 
+TEST(GoldenElbo, LearnedVariance) {
+    golden::Tally costs("schedules/elbo learned variance costs"),
+        paths("schedules/elbo learned variance paths");
+    for (const json& file :
+         golden::files_with({"samples_v_and_squared_error", "edges", "optimal", "beta_formula"})) {
+        const int size = file.at("T");
+        const NoiseProcess process = process_of_line(file.at("beta_formula"), size);
+        const double low = process.posterior_variance(1, 2);
+        ElboStatistics statistics{{0}, {0}, 1, {}, LearnedVarianceStatistics{{{}}, {{}}, {0}}};
+        for (int t = 1; t <= size; ++t) {
+            const json& samples = file.at("samples_v_and_squared_error")[static_cast<size_t>(t - 1)];
+            const double share = 1.0 / static_cast<double>(samples.size());
+            double error = 0, decoder = 0, mean_v = 0;
+            LaplaceValues phi{}, psi{};
+            const LaplaceValues nodes = laplace_nodes(process, t);
+            for (const json& sample : samples) {
+                const double v = sample[0], square = sample[1];
+                const double variance =
+                    std::exp(v * std::log(process.one_minus_abar(t)) + (1 - v) * std::log(low));
+                error += share * square;
+                mean_v += share * v;
+                decoder += share * gaussian_decoder_cost(square, variance);
+                for (size_t j = 0; j < nodes.size(); ++j) {
+                    phi[j] += share * std::exp(-nodes[j] * v);
+                    psi[j] += share * std::exp(-nodes[j] * v) * square;
+                }
+            }
+            statistics.error.push_back(error);
+            statistics.decoder.push_back(decoder);
+            statistics.learned->phi.push_back(phi);
+            statistics.learned->psi.push_back(psi);
+            statistics.learned->mean_v.push_back(mean_v);
+        }
+        const ElboChain elbo(process, statistics);
+        for (const json& edge : file.at("edges")) {
+            const int s = edge[0], t = edge[1];
+            const double ours =
+                s == 0 ? elbo.decoder()[static_cast<size_t>(t)] : elbo.edge(ElboVariance::learned, s, t);
+            costs.add(golden::relative(ours, edge[2]), 1e-10, "edge " + edge.dump());
+        }
+        const BudgetPaths best = elbo.best_paths(ElboVariance::learned, size);
+        for (const json& optimum : file.at("optimal")) {
+            const int steps = optimum.at("K");
+            const std::string label = "K=" + std::to_string(steps);
+            costs.add(golden::relative(best.best(steps).cost, optimum.at("cost")), 1e-10, label);
+            paths.add(best.path(steps) == optimum.at("path").get<std::vector<int>>() ? 0 : 1, 0.5, label);
+            const json& even = optimum.at("even_first_node_1");
+            if (even.is_null()) continue;
+            const double ours = elbo.path_cost(ElboVariance::learned, grid_nodes("even_first", size, steps));
+            costs.add(golden::relative(ours - elbo.prior(size), even), 1e-10, label + " even");
+        }
+    }
+    costs.report();
+    paths.report();
+}
+
 TEST(GoldenElbo, ImageLikeFixture) {
     golden::Tally bits("schedules/elbo image-like bits/dim"), paths("schedules/elbo image-like paths");
     for (const json& file : golden::files_with({"M", "N", "results", "second_moment"})) {
@@ -225,12 +307,12 @@ TEST(GoldenElbo, ImageLikeFixture) {
         const double density = std::log2(127.5);  // the decoder is a density of data scaled to [-1, 1]
         const List decoder = table_decoder(process, error);
         const ElboChain elbo(process, error, decoder, file.at("second_moment"));
-        bits.add(golden::relative(nats_to_bits(elbo.prior(size)), file.at("prior")), 1e-9, "prior");
+        bits.add(golden::relative(nats_to_bits(elbo.prior(size)), file.at("prior")), 1e-10, "prior");
         for (int t = 1; t <= size; ++t)
             bits.add(golden::relative(nats_to_bits(decoder[static_cast<size_t>(t)]) + density,
                                       file.at("N")[static_cast<size_t>(t - 1)]),
-                     1e-9, "decoder");
-        const PathDecoder by_path = path_decoder(process, error);
+                     1e-10, "decoder");
+        const FirstStep by_path = path_rule(error);
         for (const auto& [name, rows] : file.at("results").items()) {
             const ElboVariance variance = variance_of(name);
             int most = 2;
@@ -248,13 +330,13 @@ TEST(GoldenElbo, ImageLikeFixture) {
                         const std::vector<int> path = grid_nodes(grid, size, steps);
                         if (path.empty() || value.is_null()) continue;
                         const bool table = std::string(decoder_name) == "table";
-                        const double cost = elbo.path_cost(variance, path, table ? PathDecoder{} : by_path);
-                        bits.add(golden::relative(nats_to_bits(cost) + density, value), 1e-9,
+                        const double cost = elbo.path_cost(variance, path, table ? FirstStep{} : by_path);
+                        bits.add(golden::relative(nats_to_bits(cost) + density, value), 1e-10,
                                  label + " " + grid + " " + decoder_name);
                     }
                 const json& optimum = row.at("dp");
                 if (!optimum.is_null()) {
-                    bits.add(golden::relative(total(best, steps), optimum.at("bits_per_dim")), 1e-9,
+                    bits.add(golden::relative(total(best, steps), optimum.at("bits_per_dim")), 1e-10,
                              label + " dp");
                     if (optimum.contains("path") && !optimum.at("path").is_null())
                         paths.add(best.path(steps) == optimum.at("path").get<std::vector<int>>() ? 0 : 1, 0.5,
@@ -265,11 +347,11 @@ TEST(GoldenElbo, ImageLikeFixture) {
                             golden::relative(
                                 nats_to_bits(elbo.path_cost(variance, best.path(steps), by_path)) + density,
                                 optimum.at("scored_with_path_decoder")),
-                            1e-9, label + " scored");
+                            1e-10, label + " scored");
                 }
                 if (row.contains("dp_path_decoder") && !row.at("dp_path_decoder").is_null()) {
                     const json& other = row.at("dp_path_decoder");
-                    bits.add(golden::relative(total(two, steps), other.at("bits_per_dim")), 1e-9,
+                    bits.add(golden::relative(total(two, steps), other.at("bits_per_dim")), 1e-10,
                              label + " dp path decoder");
                     if (other.contains("path") && !other.at("path").is_null())
                         paths.add(two.path(steps) == other.at("path").get<std::vector<int>>() ? 0 : 1, 0.5,
