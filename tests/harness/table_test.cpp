@@ -15,8 +15,10 @@ TEST(Table, EstimatesShowTwoDigitsOfTheError) {
 }
 
 TEST(Table, SpecsForPeopleLeaveDefaultsOut) {
-    EXPECT_EQ(short_spec("edm:end=zero,rho=7,sigma-max=80,sigma-min=0.01"), "edm");
-    EXPECT_EQ(short_spec("edm:end=zero,rho=3,sigma-max=80,sigma-min=0.01"), "edm:rho=3");
+    EXPECT_EQ(short_spec("edm:end=zero,rho=7,sigma-max=auto,sigma-min=auto"), "edm");
+    EXPECT_EQ(short_spec("edm:end=zero,rho=3,sigma-max=auto,sigma-min=0.01"), "edm:rho=3,sigma-min=0.01");
+    // What a learner resolved from "auto" is the model's own range.
+    EXPECT_EQ(short_spec("score-optimal:sigma-max=80,sigma-min=0.01"), "score-optimal");
     EXPECT_EQ(short_spec("not a spec"), "not a spec");
 }
 

@@ -121,8 +121,11 @@ inline CellRecord make_cell(int64_t n) {
 inline Schedule make_schedule() {
     return {"edm:rho=7",
             "sigma^(1/rho)",
+            "sigma = x^rho",
             "zero",
+            "none",
             "nearest",
+            3,
             {80, 1.5, 0.1, 0},
             {79.5, 1.25, 0.125, 0},
             {1000, 500, 10, 0},
