@@ -1,12 +1,16 @@
 #include "eval/extractor.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
 #include "core/hash.h"
 #include "eval/classifier.h"
+#include "eval/inception.h"
+#include "eval/resize.h"
 
 namespace schedbench {
 
@@ -34,6 +38,54 @@ class ClassifierExtractor final : public Extractor {
     Spec spec_;
     std::string hash_, id_;
     Classifier classifier_;
+};
+
+/// The 2015 Inception network behind one of its four pipelines. The pipeline is part of the distance's name:
+/// "fid[tf1]" and "fid[clean]" are different numbers.
+class InceptionExtractor final : public Extractor {
+  public:
+    InceptionExtractor(Spec spec, const std::string& path)
+        : spec_(std::move(spec)),
+          layer_(spec_.text("layer")),
+          pipeline_(parse_pipeline(spec_.text("pipeline"), "inception")),
+          network_(Inception::load(path)) {}
+    at::Tensor features(const at::Tensor& pixels) const override {
+        c10::NoGradGuard no_gradients;
+        const at::Tensor out = at::empty({pixels.dim() > 0 ? pixels.size(0) : 0, dim()}, at::kFloat);
+        for (int64_t start = 0; start < out.size(0); start += kBlock) {
+            const int64_t count = std::min(kBlock, out.size(0) - start);
+            at::Tensor x = resize_for(pipeline_, pixels.narrow(0, start, count), Inception::kSize);
+            if (count < kBlock)
+                x = at::cat({x, at::zeros({kBlock - count, x.size(1), x.size(2), x.size(3)})});
+            const Inception::Output o = network_(scale_for(pipeline_, x));
+            const at::Tensor& rows = layer_ == "pool3" ? o.pool3 : layer_ == "logits" ? o.logits : o.spatial;
+            out.narrow(0, start, count).copy_(rows.narrow(0, 0, count));
+        }
+        return out;
+    }
+    int64_t dim() const override {
+        return layer_ == "pool3"    ? Inception::kPool3
+               : layer_ == "logits" ? Inception::kLogits
+                                    : Inception::kSpatial;
+    }
+    std::string id() const override { return layer_ == "pool3" ? "inception" : "inception-" + layer_; }
+    std::string pipeline() const override { return pipeline_name(pipeline_); }
+    std::string spec() const override { return spec_.print(); }
+    std::string weights_hash() const override { return network_.weights_hash(); }
+    std::string frechet_name() const override {
+        const std::string kind = layer_ == "pool3" ? "fid" : layer_ == "spatial" ? "sfid" : "fd-" + id();
+        return kind + "[" + pipeline() + "]";
+    }
+    int64_t block() const override { return kBlock; }
+
+    /// Its activations take about 25 MB an image.
+    static constexpr int64_t kBlock = 8;
+
+  private:
+    Spec spec_;
+    std::string layer_;
+    Pipeline pipeline_;
+    Inception network_;
 };
 
 /// Means over an 8 x 8 grid of cells, on the 0..255 scale: exact in float32 for cells of 2^k pixels, so that
@@ -76,6 +128,19 @@ const std::vector<SpecEntry>& extractor_entries() {
          "penultimate layer of a classifier made by train-features; the distance is called fd-<its id>",
          "",
          {{"file", Type::text, "", "weight file (.safetensors)", {}, true}}},
+        {"inception",
+         "the 2015 Inception network, whose distance is called fid[PIPELINE], of layer=spatial sfid[PIPELINE]",
+         "arXiv 1706.08500",
+         {{"file", Type::text, "", "weight file (.safetensors) made by scripts/convert_checkpoint.py", {}, true},
+          {"pipeline",
+           Type::choice,
+           "",
+           "whose resizing: tf1 (TTUR, torch-fidelity, NVIDIA, ADM), pytorch-fid, clean (clean-fid), antialiased "
+           "(torchmetrics)",
+           pipeline_names(),
+           true},
+          {"layer", Type::choice, "pool3", "features: pool3 (2048), spatial (2023), logits (1008)",
+           {"pool3", "spatial", "logits"}}}},
         {"pixels",
          "mean pixels of an 8 x 8 grid, exact: for tests, says nothing about quality",
          "",
@@ -92,6 +157,10 @@ std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& w
         const std::string path = full.text("file");
         return std::make_unique<ClassifierExtractor>(std::move(full), path);
     }
+    if (entry.name == "inception") {
+        const std::string path = full.text("file");
+        return std::make_unique<InceptionExtractor>(std::move(full), path);
+    }
     SCHEDBENCH_ASSERT(entry.name == "pixels");
     const int64_t size = full.integer("size"), channels = full.integer("channels");
     if (size < PixelExtractor::kGrid || size % PixelExtractor::kGrid != 0 || size > 4096 || channels < 1 ||
@@ -103,6 +172,7 @@ std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& w
 
 at::Tensor extract_features(const Extractor& extractor, const at::Tensor& pixels, int64_t batch) {
     SCHEDBENCH_ASSERT(batch > 0 && pixels.dim() == 4);
+    if (extractor.block() > 0) batch = std::min(batch, extractor.block());
     const int64_t n = pixels.size(0);
     const at::Tensor out = at::empty({n, extractor.dim()}, at::kFloat);
     for (int64_t start = 0; start < n; start += batch) {

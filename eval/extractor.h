@@ -30,16 +30,20 @@ class Extractor {
     /// The name of the Frechet distance under this extractor. Only the 2015 Inception network may call it
     /// fid.
     virtual std::string frechet_name() const { return "fd-" + id(); }
+    /// Images of one pass of a network with its own limit; features() pads to it. 0: any number.
+    virtual int64_t block() const { return 0; }
 };
 
 /// classifier:file=F   pixels:size=32,channels=1
+/// inception:file=F,pipeline=tf1|pytorch-fid|clean|antialiased[,layer=pool3|spatial|logits]
 const std::vector<SpecEntry>& extractor_entries();
 
 /// Error("spec") for an unknown name or key, Error("file") for weights that cannot be read.
 std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where = "--extractor");
 
 /// Features of all images, uint8 [N, C, H, W] -> float32 [N, d], in full blocks of `batch` consecutive images
-/// with the last one padded: so an image's features do not depend on how many others there are.
+/// with the last one padded: so an image's features do not depend on how many others there are. An extractor's
+/// own block() goes before a larger `batch`.
 at::Tensor extract_features(const Extractor& extractor, const at::Tensor& pixels, int64_t batch = 128);
 
 }  // namespace schedbench
