@@ -18,6 +18,7 @@ extern const Command kKnotsCommand;
 extern const Command kLearnCommand;
 extern const Command kStatisticsCommand;
 extern const Command kBpdCommand;
+extern const Command kLikelihoodCommand;
 extern const Command kSampleCommand;
 extern const Command kListCommand;
 extern const Command kDoctorCommand;
@@ -27,7 +28,7 @@ extern const Command kSpectrumCommand;
 
 inline std::vector<const Command*> command_list() { return {
     &kSweepCommand, &kMergeCommand, &kTableCommand, &kShowCommand, &kExportCommand, &kValidateCommand,
-    &kKnotsCommand, &kLearnCommand, &kStatisticsCommand, &kBpdCommand, &kSampleCommand,
+    &kKnotsCommand, &kLearnCommand, &kStatisticsCommand, &kBpdCommand, &kLikelihoodCommand, &kSampleCommand,
     &kTrainCommand, &kTrainFeaturesCommand, &kSpectrumCommand, &kVerifyCommand, &kListCommand, &kDoctorCommand,
 }; }
 

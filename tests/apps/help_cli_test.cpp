@@ -55,7 +55,7 @@ TEST(CliHelp, ExamplesWork) {
     const Folder folder;
     int ran = 0;
     for (const std::string name :
-         {"knots", "learn", "statistics", "bpd", "sample", "verify", "list", "doctor", "spectrum"}) {
+         {"knots", "learn", "statistics", "bpd", "likelihood", "sample", "verify", "list", "doctor", "spectrum"}) {
         for (const std::string& line : examples(folder.ok("help " + name).out)) {
             // Those that need trained weights or files of other commands are covered by the tests of their
             // command.
