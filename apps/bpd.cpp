@@ -1,6 +1,8 @@
 // schedbench bpd: bits/dim of strides, variances and step counts from stored statistics; no network is
 // evaluated.
+#include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -13,7 +15,9 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "harness/likelihood_job.h"
+#include "harness/published_bounds.h"
 #include "harness/statistics_record.h"
+#include "likelihood/statistics_fixture.h"
 #include "store/run_lock.h"
 
 namespace schedbench {
@@ -27,17 +31,37 @@ std::string split_of(const DenoisingStatistics& s) {
 }
 
 struct Filter {
-    std::string model, clip, decoder;
+    std::string model, clip;
     bool takes(const DenoisingStatistics& s) const {
         return (model.empty() || s.model.find(model) != std::string::npos) &&
-               (clip.empty() || clip == (s.clip ? "true" : "false")) &&
-               (decoder.empty() || decoder == decoder_name(s.decoder));
+               (clip.empty() || clip == (s.clip ? "true" : "false"));
     }
 };
 
-std::vector<DenoisingStatistics> read_all(const std::vector<std::string>& paths, const Filter& filter) {
+struct Found {
+    std::vector<DenoisingStatistics> statistics;
+    std::string dataset;              ///< rows of published tables that a JSON file asks for
+    std::vector<std::string> models;
+};
+
+bool is_json(const std::string& path) {
+    std::ifstream in(path);
+    char first = 0;
+    in >> first;
+    return first == '{';
+}
+
+Found read_all(const std::vector<std::string>& paths, const Filter& filter) {
+    Found out;
     std::map<std::string, DenoisingStatistics> by_id;  // of the same statistics in two files, the larger
     for (const std::string& path : paths) {
+        if (is_json(path)) {
+            StatisticsFixture fixture = read_statistics_fixture(path);
+            out.dataset = fixture.published_dataset;
+            out.models = fixture.published_models;
+            if (filter.takes(fixture.statistics)) out.statistics.push_back(std::move(fixture.statistics));
+            continue;
+        }
         const RunFile file = RunFile::open(path);
         for (const std::string& id : file.ids("statistics")) {
             const StatisticsRecord record = file.statistics(id);
@@ -49,15 +73,12 @@ std::vector<DenoisingStatistics> read_all(const std::vector<std::string>& paths,
             if (known == by_id.end() || known->second.images < s.images) by_id[id] = std::move(s);
         }
     }
-    if (by_id.empty())
+    for (auto& [id, s] : by_id) out.statistics.push_back(std::move(s));
+    if (out.statistics.empty())
         throw Error("option",
                     "holds no denoising statistics" +
-                        std::string(filter.model.empty() && filter.clip.empty() && filter.decoder.empty()
-                                        ? ""
-                                        : " that fit --model, --clip and --decoder"),
+                        std::string(filter.model.empty() && filter.clip.empty() ? "" : " that fit --model and --clip"),
                     paths.front(), "make them with schedbench statistics");
-    std::vector<DenoisingStatistics> out;
-    for (auto& [id, s] : by_id) out.push_back(std::move(s));
     return out;
 }
 
@@ -71,13 +92,14 @@ std::vector<Pair> pair_up(std::vector<DenoisingStatistics> first, std::vector<De
     std::map<std::string, Pair> pairs;
     std::string model;
     const auto put = [&](DenoisingStatistics& s, bool to_score) {
-        const std::string identity = s.model + " over " + s.chain_name;
+        const std::string identity = s.model + " over " + s.chain_name +
+                                     (s.weights.empty() ? "" : " with weights " + s.weights.substr(0, 12));
         if (!model.empty() && model != identity)
             throw Error("option", "the files hold statistics of several models: " + model + "; " + identity,
                         "--statistics", "choose one with --model TEXT, a part of its spec");
         model = identity;
-        auto& slot = to_score ? pairs[std::to_string(s.clip) + decoder_name(s.decoder)].score
-                              : pairs[std::to_string(s.clip) + decoder_name(s.decoder)].choose;
+        Pair& pair = pairs[std::to_string(!s.clip) + decoder_name(s.decoder)];
+        auto& slot = to_score ? pair.score : pair.choose;
         if (slot)
             throw Error("option",
                         "the files hold several statistics for the " +
@@ -86,12 +108,15 @@ std::vector<Pair> pair_up(std::vector<DenoisingStatistics> first, std::vector<De
                         "--statistics", "give files with one of each, and --test for the other");
         slot = std::move(s);
     };
+    const auto only_one = [](const std::vector<DenoisingStatistics>& list) {  // split, in every clip rule
+        return std::all_of(list.begin(), list.end(), [&](const auto& s) { return s.data_hash == list[0].data_hash; });
+    };
     const bool two_files = !second.empty();
     for (auto& s : first)
-        if (!two_files || split_of(s) != "test" || first.size() == 1)
+        if (!two_files || split_of(s) != "test" || only_one(first))
             put(s, !two_files && split_of(s) == "test");
     for (auto& s : second)
-        if (split_of(s) != "train" || second.size() == 1) put(s, true);
+        if (split_of(s) != "train" || only_one(second)) put(s, true);
     std::vector<Pair> out;
     for (auto& [key, pair] : pairs) {
         if (!pair.choose)
@@ -101,11 +126,11 @@ std::vector<Pair> pair_up(std::vector<DenoisingStatistics> first, std::vector<De
     return out;
 }
 
-std::vector<LikelihoodRow> rows_of(const Pair& pair, const std::vector<std::string>& strides,
-                                   const std::vector<std::string>& variances, const std::vector<int>& steps) {
+std::vector<LikelihoodRow> rows_of(const Pair& pair, const LikelihoodRequest& request,
+                                   std::vector<std::string>& left_out) {
     const DenoisingStatistics& test = pair.score ? *pair.score : *pair.choose;
     std::vector<LikelihoodRow> out;
-    const auto rows = likelihood_rows(*pair.choose, test, strides, variances, steps);
+    const auto rows = likelihood_rows(*pair.choose, test, request, &left_out);
     for (size_t i = 0; i < rows.size(); ++i) {  // rows alternate: chosen on, scored on
         if (i % 2 == 1 && !pair.score) continue;
         out.push_back(rows[i]);
@@ -114,8 +139,11 @@ std::vector<LikelihoodRow> rows_of(const Pair& pair, const std::vector<std::stri
     return out;
 }
 
+nlohmann::json number(double value) {
+    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
+
 nlohmann::json json_of(const LikelihoodRow& row) {
-    const double se = row.bits_per_dim.se;
     return {{"stride", row.stride},
             {"variance", row.variance},
             {"decoder", row.decoder},
@@ -124,63 +152,175 @@ nlohmann::json json_of(const LikelihoodRow& row) {
             {"split", row.split},
             {"steps", row.steps},
             {"bits_per_dim", row.bits_per_dim.value},
-            {"se", std::isfinite(se) ? nlohmann::json(se) : nlohmann::json(nullptr)},
-            {"path", row.path}};
+            {"se", number(row.bits_per_dim.se)},
+            {"path", row.path},
+            {"terms", {{"decoder", row.decoder_term}, {"edges", row.edge_terms}, {"prior", row.prior_term}}}};
 }
 
-void print_table(const std::vector<LikelihoodRow>& rows) {
-    TextTable table({"<variance", "<stride", "<decoder", "<clip", "<split", "steps", "bits/dim", "se"});
-    for (const LikelihoodRow& row : rows)
-        table.add({row.variance, row.stride, row.decoder, row.clip, row.split, std::to_string(row.steps),
-                   fixed_number(row.bits_per_dim.value, 4),
-                   std::isfinite(row.bits_per_dim.se) ? short_number(row.bits_per_dim.se, 2) : "-"});
+/// One block for each decoder, first-step variance, clip rule and split; a column for each number of steps.
+void print_blocks(const std::vector<LikelihoodRow>& rows) {
+    const auto block = [](const LikelihoodRow& r) {
+        return "decoder " + r.decoder + ", first step " + r.first_step + ", clip " + r.clip + ", split " + r.split;
+    };
+    std::vector<std::string> blocks, lines;
+    std::vector<int> steps;
+    const auto note = [](auto& list, const auto& item) {
+        if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+    };
+    for (const LikelihoodRow& row : rows) note(blocks, block(row)), note(steps, row.steps);
+    std::sort(steps.begin(), steps.end());
+    constexpr size_t width = 7;  // columns on a screen
+    for (const std::string& name : blocks)
+        for (size_t from = 0; from < steps.size(); from += width) {
+            std::vector<std::string> headers{"<variance", "<stride"};
+            const size_t to = std::min(steps.size(), from + width);
+            for (size_t i = from; i < to; ++i) headers.push_back("K=" + std::to_string(steps[i]));
+            TextTable table(headers);
+            std::map<std::pair<std::string, std::string>, std::vector<const LikelihoodRow*>> cells;
+            std::vector<std::pair<std::string, std::string>> order;
+            double worst = -1;
+            int64_t images = 0;
+            for (const LikelihoodRow& row : rows) {
+                const auto at = std::find(steps.begin(), steps.end(), row.steps) - steps.begin();
+                if (block(row) != name || at < static_cast<std::ptrdiff_t>(from) || at >= static_cast<std::ptrdiff_t>(to))
+                    continue;
+                const std::pair key(row.variance, row.stride);
+                note(order, key);
+                cells[key].resize(to - from);
+                cells[key][static_cast<size_t>(at) - from] = &row;
+                if (std::isfinite(row.bits_per_dim.se)) worst = std::max(worst, row.bits_per_dim.se);
+                images = row.bits_per_dim.n;
+            }
+            if (order.empty()) continue;
+            for (const auto& key : order) {
+                std::vector<std::string> line{key.first, key.second};
+                for (const LikelihoodRow* row : cells[key])
+                    line.push_back(!row ? "-" : fixed_number(row->bits_per_dim.value, row->bits_per_dim.value < 99.995 ? 4 : 2));
+                table.add(std::move(line));
+            }
+            std::cout << (name == blocks.front() && from == 0 ? "" : "\n") << name << "\n"
+                      << "bits/dim over " << images << (images == 1 ? " image" : " images") << ", "
+                      << (worst < 0 ? std::string("no standard errors") : "standard errors up to " + short_number(worst, 2))
+                      << "\n";
+            table.print(std::cout);
+        }
+}
+
+void print_compared(const std::vector<ComparedRow>& rows) {
+    TextTable table({"<source", "<model", "<method", "steps", "printed", "ours", "ours - printed", "<ours is"});
+    for (const ComparedRow& r : rows)
+        table.add({r.published.source + (r.published.status == "as printed" ? "" : " (" + r.published.status + ")"),
+                   r.published.model, r.published.method, std::to_string(r.published.steps),
+                   fixed_number(r.published.value, 2), fixed_number(r.bits_per_dim, 4),
+                   fixed_number(r.bits_per_dim - r.published.value, 3),
+                   r.variance + " " + r.stride + ", first step " + r.first_step +
+                       (r.note.empty() ? "" : " (" + r.note + ")")});
     table.print(std::cout);
+}
+
+nlohmann::json json_of(const ComparedRow& r) {
+    return {{"source", r.published.source}, {"table", r.published.table},   {"dataset", r.published.dataset},
+            {"model", r.published.model},   {"method", r.published.method}, {"steps", r.published.steps},
+            {"published", r.published.value}, {"status", r.published.status}, {"remark", r.published.remark},
+            {"stride", r.stride},           {"variance", r.variance},       {"first_step", r.first_step},
+            {"decoder", r.decoder},         {"bits_per_dim", r.bits_per_dim}, {"se", number(r.se)},
+            {"note", r.note}};
+}
+
+void print_notes(const std::vector<std::string>& left_out) {
+    for (const std::string& what : left_out) std::cerr << "left out: " << what << "\n";
+}
+
+/// The table of published rows beside ours.
+void compare(const Options& options, const Found& found, const Pair& pair) {
+    std::vector<PublishedRow> published;
+    for (const std::string& path : options.texts("compare"))
+        for (PublishedRow& row : read_published(path)) published.push_back(std::move(row));
+    std::vector<std::string> models = comma_words(options.text_or("published-model", ""), "--published-model"), left_out;
+    if (models.empty()) models = found.models;
+    const auto rows =
+        compare_with_published(*pair.choose, pair.score ? *pair.score : *pair.choose, published,
+                               options.text_or("published-dataset", found.dataset), models, left_out);
+    print_notes(left_out);
+    if (rows.empty())
+        throw Error("option", "has no rows of bits/dim for these statistics", "--compare",
+                    "say which with --published-dataset and --published-model");
+    nlohmann::json array = nlohmann::json::array();
+    for (const ComparedRow& row : rows) array.push_back(json_of(row));
+    if (options.on("json"))
+        std::cout << array.dump() << "\n";
+    else
+        print_compared(rows);
 }
 
 int run(const std::vector<std::string>& arguments) {
     Options options(kBpdCommand);
-    options.list("statistics", "run file with statistics; may be given several times")
+    options.list("statistics", "run file with statistics, or a JSON file of them; may be given several times")
         .value("test", "", "run file with the statistics of the test data, if it is another one")
-        .value("stride", "even,quadratic,dp",
-               "strides: even, even-kt, quadratic, dp (chosen on the train data)")
-        .value("variance", "posterior,beta,corrected-analytic",
-               "reverse variances: posterior, beta, corrected-analytic, analytic")
-        .value("steps", "", "numbers of steps; default 10,20,50,100,200,500,1000 up to the table's size")
+        .value("stride", "even,even-kt,ddim-quad,quadratic,dp",
+               "strides: even (from 1), even-kt (kT/K), ddim-quad, quadratic (T(k/K)^2), dp (chosen on the train "
+               "data, exactly K steps)")
+        .value("variance", "known",
+               "reverse variances: posterior, beta, corrected-analytic, analytic, learned; known: all that the "
+               "statistics hold")
+        .value("first-step", "table",
+               "variance of the decoder: table (of t_1 alone), path (of the first two nodes), optimal (M_t)")
+        .value("decoder", "measured", "decoders: tanh, erf, density; measured: the one of the pass")
+        .value("steps", "", "numbers of steps; default 8,16,32,64,128,256 and all of the table")
         .value("model", "", "only statistics whose model has this text in its spec")
         .value("clip", "", "only statistics with this clip rule: true or false")
-        .value("decoder", "", "only statistics with this decoder: tanh, erf or density")
+        .list("compare", "CSV of published figures (results/published): ours beside them, instead of the table")
+        .value("published-dataset", "", "only rows of --compare with this data set")
+        .value("published-model", "", "only rows of --compare whose model has one of these texts in its name")
         .value("output", "", "run file to keep the rows in as well")
         .json();
     if (!options.parse(arguments)) return 0;
     const std::vector<std::string> paths = options.texts("statistics");
     if (paths.empty())
         throw Error("option", "is needed", "--statistics", std::string("usage: ") + kBpdCommand.usage);
-    const Filter filter{options.text_or("model", ""), options.text_or("clip", ""),
-                        options.text_or("decoder", "")};
-    const auto strides = comma_words(options.text("stride"), "--stride"),
-               variances = comma_words(options.text("variance"), "--variance");
-    std::vector<int> steps = comma_integers(options.text_or("steps", ""), "--steps");
+    const Filter filter{options.text_or("model", ""), options.text_or("clip", "")};
+    LikelihoodRequest request;
+    request.strides = comma_words(options.text("stride"), "--stride");
+    request.first_steps = comma_words(options.text("first-step"), "--first-step");
+    if (options.text("decoder") != "measured") request.decoders = comma_words(options.text("decoder"), "--decoder");
+    const std::vector<int> steps = comma_integers(options.text_or("steps", ""), "--steps");
     std::vector<DenoisingStatistics> test;
-    if (options.has("test")) test = read_all({options.text("test")}, filter);
-    const std::vector<Pair> pairs = pair_up(read_all(paths, filter), std::move(test));
+    if (options.has("test")) test = read_all({options.text("test")}, filter).statistics;
+    Found found = read_all(paths, filter);
+    const std::vector<Pair> pairs = pair_up(std::move(found.statistics), std::move(test));
 
     std::vector<LikelihoodRow> rows;
+    std::vector<std::string> left_out;
     std::string identity;
     for (const Pair& pair : pairs) {
-        std::vector<int> counts = steps;
-        if (counts.empty())
-            for (int n : {10, 20, 50, 100, 200, 500, 1000})
-                if (n <= pair.choose->levels()) counts.push_back(n);
-        if (counts.empty()) counts.push_back(pair.choose->levels());
         std::cerr << "paths chosen on " << pair.choose->data << " (" << pair.choose->images << " images)";
         if (pair.score)
             std::cerr << ", scored on it and on " << pair.score->data << " (" << pair.score->images
                       << " images)";
         std::cerr << "\n";
-        for (LikelihoodRow& row : rows_of(pair, strides, variances, counts)) rows.push_back(std::move(row));
+    }
+    if (options.has("compare")) {
+        if (pairs.size() > 1)
+            throw Error("option", "the statistics hold several clip rules or decoders", "--compare",
+                        "choose one with --clip");
+        compare(options, found, pairs.front());
+        return 0;
+    }
+    for (const Pair& pair : pairs) {
+        request.steps = steps;
+        const int table = pair.choose->levels();
+        if (steps.empty())
+            for (int n : {8, 16, 32, 64, 128, 256, table})
+                if (n < table || n == table) request.steps.push_back(n);
+        std::sort(request.steps.begin(), request.steps.end());
+        request.steps.erase(std::unique(request.steps.begin(), request.steps.end()), request.steps.end());
+        request.variances = options.text("variance") == "known" ? known_variances(*pair.choose)
+                                                                 : comma_words(options.text("variance"), "--variance");
+        for (LikelihoodRow& row : rows_of(pair, request, left_out)) rows.push_back(std::move(row));
         identity += pair.choose->identity().dump() + std::to_string(pair.choose->images);
         if (pair.score) identity += pair.score->identity().dump() + std::to_string(pair.score->images);
     }
+    print_notes(left_out);
     nlohmann::json array = nlohmann::json::array();
     for (const LikelihoodRow& row : rows) array.push_back(json_of(row));
     if (options.has("output")) {
@@ -196,7 +336,7 @@ int run(const std::vector<std::string>& arguments) {
     if (options.on("json"))
         std::cout << array.dump() << "\n";
     else
-        print_table(rows);
+        print_blocks(rows);
     return 0;
 }
 
@@ -209,6 +349,8 @@ const Command kBpdCommand = {
     "  schedbench bpd --statistics st.h5 --stride even,quadratic,dp --variance posterior --steps 10,20,50 "
     "--json\n"
     "  schedbench bpd --statistics train.h5 --test test.h5 --clip true\n"
+    "  schedbench bpd --statistics results/published/ls-fixture.json --compare results/published/bao-2022.csv "
+    "--compare results/published/watson-2021-nll.csv\n"
     "Paths of the stride dp are chosen on the train data and scored on both; a file may hold both splits.\n",
     run};
 

@@ -1,60 +1,124 @@
 #include "harness/likelihood_job.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/error.h"
 #include "schedules/index_strides.h"
 
 namespace schedbench {
 
-std::vector<int> stride_path(const std::string& stride, const DenoisingStatistics& choose,
-                             ElboVariance variance, int steps) {
-    const int table = choose.levels();
+std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps, int most) {
     if (steps < 1 || steps > table)
         throw Error("number",
                     "the number of steps must be from 1 to " + std::to_string(table) + ", not " +
                         std::to_string(steps),
                     "bits/dim");
-    if (stride == "dp") return choose.elbo().best_paths(variance, steps).path(steps);
+    if (stride == "dp") return choose.best(steps, most);
     std::vector<int64_t> nodes;
     if (stride == "even")
         nodes = even_indices(table, steps);
     else if (stride == "even-kt")
         nodes = even_kt_indices(table, steps);
+    else if (stride == "ddim-quad")
+        nodes = from_one(ddim_quad_indices(table, steps));
     else if (stride == "quadratic")
         nodes = quadratic_indices(table, steps);
     else
         throw Error("spec", "\"" + stride + "\" is not a stride", "bits/dim",
-                    "known: even, even-kt, quadratic, dp");
+                    "known: even, even-kt, ddim-quad, quadratic, dp");
     return {nodes.begin(), nodes.end()};
+}
+
+std::vector<std::string> known_variances(const DenoisingStatistics& statistics) {
+    std::vector<std::string> out{"posterior", "beta", "corrected-analytic"};
+    if (!statistics.gamma.empty()) out.push_back("analytic");
+    if (statistics.learned) out.push_back("learned");
+    return out;
+}
+
+namespace {
+
+LikelihoodRow row_of(const std::string& stride, const PathBound& bound, const DenoisingStatistics& s,
+                     const char* split) {
+    LikelihoodRow row;
+    row.stride = stride;
+    row.variance = variance_name(bound.rule.variance);
+    row.decoder = decoder_name(bound.rule.decoder);
+    row.first_step = first_step_name(bound.rule.first_step);
+    row.clip = s.clip ? "[-1,1]" : "none";
+    row.split = split;
+    row.steps = static_cast<int>(bound.path.size());
+    row.bits_per_dim = bound.bits_per_dim;
+    row.path = bound.path;
+    row.decoder_term = bound.decoder;
+    row.prior_term = bound.prior;
+    row.edge_terms = bound.edges;
+    return row;
+}
+
+}  // namespace
+
+std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
+                                           const LikelihoodRequest& request, std::vector<std::string>* left_out) {
+    std::vector<LikelihoodRow> rows;
+    std::optional<Error> first_reason;
+    const auto leave_out = [&](const std::string& what, const Error& reason) {
+        if (!left_out) throw reason;
+        const std::string text = what + ": " + reason.what();
+        if (std::find(left_out->begin(), left_out->end(), text) == left_out->end()) left_out->push_back(text);
+        if (!first_reason) first_reason = reason;
+    };
+    const int table = train.levels(), most = request.steps.empty()
+                                                 ? 0
+                                                 : *std::max_element(request.steps.begin(), request.steps.end());
+    std::vector<std::string> decoders = request.decoders;
+    if (decoders.empty()) decoders.push_back(decoder_name(train.decoder));
+    for (const std::string& variance : request.variances)
+        for (const std::string& decoder : decoders)
+            for (const std::string& first_step : request.first_steps) {
+                const BoundRule rule{parse_variance(variance, "bits/dim"), parse_first_step(first_step, "bits/dim"),
+                                     decoder == "measured" ? train.decoder : parse_decoder(decoder, "bits/dim")};
+                const std::string what = "variance " + variance + ", decoder " + decoder + ", first step " + first_step;
+                std::optional<PathBounds> on_train, on_test;
+                try {
+                    on_train.emplace(train, rule);
+                    on_test.emplace(test, rule);
+                } catch (const Error& reason) {
+                    leave_out(what, reason);
+                    continue;
+                }
+                for (const std::string& stride : request.strides)
+                    for (int k : request.steps) {
+                        if (rule.first_step == FirstStepRule::path && k < 2) {
+                            leave_out(what + ", 1 step",
+                                      Error("number", "the decoder's variance comes from the second node", "bits/dim"));
+                            continue;
+                        }
+                        const std::vector<int> path = stride_path(stride, *on_train, table, k, std::min(most, table));
+                        if (std::adjacent_find(path.begin(), path.end()) != path.end()) {
+                            leave_out("stride " + stride + ", " + std::to_string(k) + " steps",
+                                      Error("number", "the rule names a node twice", "bits/dim"));
+                            continue;
+                        }
+                        rows.push_back(row_of(stride, on_train->bound(path), train, "train"));
+                        rows.push_back(row_of(stride, on_test->bound(path), test, "test"));
+                    }
+            }
+    if (rows.empty() && first_reason) throw *first_reason;
+    return rows;
 }
 
 std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
                                            const std::vector<std::string>& strides,
                                            const std::vector<std::string>& variances,
                                            const std::vector<int>& steps) {
-    std::vector<LikelihoodRow> rows;
-    for (const std::string& variance_text : variances) {
-        const ElboVariance variance = parse_variance(variance_text, "bits/dim");
-        for (const std::string& stride : strides)
-            for (int k : steps) {
-                const std::vector<int> path = stride_path(stride, train, variance, k);
-                for (const auto* split : {&train, &test}) {
-                    LikelihoodRow row;
-                    row.stride = stride;
-                    row.variance = variance_text;
-                    row.decoder = decoder_name(split->decoder);
-                    row.first_step = "table";
-                    row.clip = split->clip ? "[-1,1]" : "none";
-                    row.split = split == &train ? "train" : "test";
-                    row.steps = k;
-                    row.bits_per_dim = path_bound(*split, variance, path).bits_per_dim;
-                    row.path = path;
-                    rows.push_back(std::move(row));
-                }
-            }
-    }
-    return rows;
+    LikelihoodRequest request;
+    request.strides = strides;
+    request.variances = variances;
+    request.steps = steps;
+    return likelihood_rows(train, test, request, nullptr);
 }
 
 LikelihoodRecord likelihood_record(const std::string& id, const std::string& model,
@@ -74,6 +138,9 @@ LikelihoodRecord likelihood_record(const std::string& id, const std::string& mod
         r.columns["bits_per_dim"].push_back(row.bits_per_dim.value);
         r.columns["se"].push_back(row.bits_per_dim.se);
         r.columns["n"].push_back(static_cast<double>(row.bits_per_dim.n));
+        r.columns["decoder_term"].push_back(row.decoder_term);
+        r.columns["prior_term"].push_back(row.prior_term);
+        r.text_columns["edge_terms"].push_back(nlohmann::json(row.edge_terms).dump());
     }
     return r;
 }
@@ -90,6 +157,11 @@ std::vector<LikelihoodRow> likelihood_rows(const LikelihoodRecord& r) {
         row.clip = r.text_columns.at("clip")[i];
         row.split = r.text_columns.at("split")[i];
         row.path = nlohmann::json::parse(r.text_columns.at("path")[i]).get<std::vector<int>>();
+        if (r.columns.contains("decoder_term") && r.text_columns.contains("edge_terms")) {
+            row.decoder_term = r.columns.at("decoder_term")[i];
+            row.prior_term = r.columns.at("prior_term")[i];
+            row.edge_terms = nlohmann::json::parse(r.text_columns.at("edge_terms")[i]).get<std::vector<double>>();
+        }
         row.steps = static_cast<int>(r.columns.at("steps")[i]);
         row.bits_per_dim.name = "bits_per_dim";
         row.bits_per_dim.value = r.columns.at("bits_per_dim")[i];

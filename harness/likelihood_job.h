@@ -17,17 +17,33 @@ struct LikelihoodRow {
     int steps = 0;
     Estimate bits_per_dim;
     std::vector<int> path;
+    double decoder_term = 0, prior_term = 0;  ///< bits/dim
+    std::vector<double> edge_terms{};         ///< bits/dim, [k] from path[k+1] to path[k]; empty in older records
 };
 
-/// Nodes of a stride over T entries: even, even-kt, quadratic, or dp (chosen on `choose`, under `variance`).
-std::vector<int> stride_path(const std::string& stride, const DenoisingStatistics& choose,
-                             ElboVariance variance, int steps);
+/// Nodes of a stride over T entries; `dp` is chosen on what `choose` bounds, for up to `most` steps at once.
+std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps, int most = 0);
 
-/// All combinations; paths are chosen on `train` and scored on both splits.
+/// What is wanted of a pair of statistics.
+struct LikelihoodRequest {
+    std::vector<std::string> strides, variances;
+    std::vector<std::string> first_steps{"table"};
+    std::vector<std::string> decoders{};  ///< empty: the one that was measured
+    std::vector<int> steps;
+};
+
+/// All combinations; paths are chosen on `train` and scored on both splits, train first. Combinations that the
+/// statistics do not hold are left out, with the reason in `left_out`; if none is left, the first reason is thrown.
+std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
+                                           const LikelihoodRequest& request, std::vector<std::string>* left_out);
+/// The same where nothing may be left out, with the measured decoder and the table variance in the first step.
 std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
                                            const std::vector<std::string>& strides,
                                            const std::vector<std::string>& variances,
                                            const std::vector<int>& steps);
+
+/// The reverse variances that the statistics hold, in the order of ElboVariance.
+std::vector<std::string> known_variances(const DenoisingStatistics& statistics);
 
 LikelihoodRecord likelihood_record(const std::string& id, const std::string& model,
                                    const std::vector<LikelihoodRow>& rows);

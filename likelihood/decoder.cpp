@@ -47,33 +47,42 @@ DecoderKind parse_decoder(const std::string& name, const std::string& where) {
     throw Error("spec", "the decoder cannot be \"" + name + "\"", where, "known: tanh, erf, density");
 }
 
-double discrete_log_likelihood(int byte, double mean, double ln_sd, DecoderKind kind) {
-    SCHEDBENCH_ASSERT(kind != DecoderKind::density && byte >= 0 && byte <= 255);
-    const double centred = byte / 127.5 - 1 - mean, inverse = std::exp(-ln_sd);
-    const double plus = (centred + kHalfBin) * inverse, minus = (centred - kHalfBin) * inverse;
+double element_cost(BytePlace place, double error, double inverse, DecoderKind kind) {
+    const double plus = (error + kHalfBin) * inverse, minus = (error - kHalfBin) * inverse;
     double p = 0;
-    if (byte == 0)
+    if (place == BytePlace::lower)
         p = phi(plus, kind);
-    else if (byte == 255)
+    else if (place == BytePlace::upper)
         p = phi(-minus, kind);
     else  // reflected where both ends lie above 0, so that the difference is one of small numbers
         p = minus > 0 ? phi(-minus, kind) - phi(-plus, kind) : phi(plus, kind) - phi(minus, kind);
-    return std::log(std::max(p, kFloor));
+    return -std::log(std::max(p, kFloor));
+}
+
+double discrete_log_likelihood(int byte, double mean, double ln_sd, DecoderKind kind) {
+    SCHEDBENCH_ASSERT(kind != DecoderKind::density && byte >= 0 && byte <= 255);
+    const BytePlace place = byte == 0 ? BytePlace::lower : byte == 255 ? BytePlace::upper : BytePlace::inside;
+    return -element_cost(place, byte / 127.5 - 1 - mean, std::exp(-ln_sd), kind);
 }
 
 at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, double variance, DecoderKind kind) {
-    SCHEDBENCH_ASSERT(variance > 0 && x0.scalar_type() == at::kDouble && mean.scalar_type() == at::kDouble);
-    const at::Tensor data = x0.flatten(1), centred = data - mean.flatten(1);
+    SCHEDBENCH_ASSERT(variance > 0);
+    return decoder_cost(x0, mean, at::full({}, variance, at::kDouble), kind);
+}
+
+at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& variance, DecoderKind kind) {
+    SCHEDBENCH_ASSERT(x0.scalar_type() == at::kDouble && mean.scalar_type() == at::kDouble);
+    const at::Tensor centred = x0 - mean;
     if (kind == DecoderKind::density)
-        return 0.5 * std::log(2 * std::numbers::pi * variance) + centred.square().mean(1) / (2 * variance);
-    const double inverse = 1 / std::sqrt(variance);
+        return ((2 * std::numbers::pi * variance).log() / 2 + centred.square() / (2 * variance)).flatten(1).mean(1);
+    const at::Tensor inverse = variance.rsqrt();
     const at::Tensor plus = (centred + kHalfBin) * inverse, minus = (centred - kHalfBin) * inverse;
     const at::Tensor reflect = minus > 0;
     const at::Tensor inner =
         phi(at::where(reflect, -minus, plus), kind) - phi(at::where(reflect, -plus, minus), kind);
-    const at::Tensor outer = at::where(data < 0, phi(plus, kind), phi(-minus, kind));
-    const at::Tensor p = at::where(data.abs() > 0.999, outer, inner);
-    return -at::log(p.clamp_min(kFloor)).mean(1);
+    const at::Tensor outer = at::where(x0 < 0, phi(plus, kind), phi(-minus, kind));
+    const at::Tensor p = at::where(x0.abs() > 0.999, outer, inner);
+    return -at::log(p.clamp_min(kFloor)).flatten(1).mean(1);
 }
 
 }  // namespace schedbench

@@ -28,8 +28,15 @@ DecoderKind parse_decoder(const std::string& name,
 /// ln P of one element in nats; byte 0..255. Only for the two 8-bit kinds.
 double discrete_log_likelihood(int byte, double mean, double ln_sd, DecoderKind kind);
 
+/// Where a byte lies: the bins of 0 and 255 are open.
+enum class BytePlace { lower, inside, upper };
+/// -ln P in nats of one element of an 8-bit kind: error = x0 - mean, inverse = 1/sd.
+double element_cost(BytePlace place, double error, double inverse, DecoderKind kind);
+
 /// Mean of -ln p over the elements of each sample, nats per dimension, float64 [B]. x0, mean: [B, ...]
 /// float64.
 at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, double variance, DecoderKind kind);
+/// The same with a variance of each element, [B, ...] float64 (learned variances).
+at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& variance, DecoderKind kind);
 
 }  // namespace schedbench

@@ -1,7 +1,6 @@
 #include "likelihood/denoising_statistics.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -40,8 +39,12 @@ double DenoisingStatistics::m2() const {
            static_cast<double>(second_moment.size());
 }
 
-ElboChain DenoisingStatistics::elbo() const {
+ElboChain DenoisingStatistics::elbo(bool learned_decoder) const {
     if (images < 1) throw Error("run", "the denoising statistics hold no images yet", model);
+    const std::vector<RunningMean>& nats = learned_decoder ? learned_decoder_nats : decoder_nats;
+    if (nats.size() != error.size())
+        throw Error("run", "the statistics hold no decoder costs with learned variance", model,
+                    "measure a network with variance channels again, into another file, or take first-step optimal");
     ElboStatistics out;
     out.error.assign(error.size(), 0);
     out.decoder.assign(error.size(), 0);
@@ -49,10 +52,57 @@ ElboChain DenoisingStatistics::elbo() const {
     out.second_moment = m2();
     for (size_t t = 1; t < error.size(); ++t) {
         out.error[t] = error[t].mean;
-        out.decoder[t] = decoder_nats[t].mean;
+        out.decoder[t] = nats[t].mean;
         if (!gamma.empty()) out.gamma[t] = gamma[t].mean;
     }
+    out.learned = learned;
     return {chain(), std::move(out)};
+}
+
+void DenoisingStatistics::add_up_lanes() {
+    images = 0;
+    const auto clear = [](std::vector<RunningMean>& means) { std::fill(means.begin(), means.end(), RunningMean{}); };
+    clear(error);
+    clear(decoder_nats);
+    clear(gamma);
+    clear(learned_decoder_nats);
+    const size_t width = error.size();
+    if (learned) learned = LearnedVarianceStatistics{std::vector<LaplaceValues>(width, LaplaceValues{}),
+                                                     std::vector<LaplaceValues>(width, LaplaceValues{}),
+                                                     std::vector<double>(width, 0)};
+    for (const StatisticsLane& lane : lanes) {
+        images += lane.images;
+        for (size_t t = 1; t < width; ++t) {
+            error[t].merge(lane.error[t]);
+            decoder_nats[t].merge(lane.decoder_nats[t]);
+            gamma[t].merge(lane.gamma[t]);
+            if (!learned) continue;
+            learned_decoder_nats[t].merge(lane.learned_decoder_nats[t]);
+            for (size_t j = 0; j < kLaplaceNodes; ++j) {
+                learned->phi[t][j] += lane.phi[t][j];
+                learned->psi[t][j] += lane.psi[t][j];
+            }
+            learned->mean_v[t] += lane.v[t];
+        }
+    }
+    if (!learned || images == 0) return;
+    for (size_t t = 1; t < width; ++t) {
+        for (size_t j = 0; j < kLaplaceNodes; ++j) {
+            learned->phi[t][j] /= static_cast<double>(images);
+            learned->psi[t][j] /= static_cast<double>(images);
+        }
+        learned->mean_v[t] /= static_cast<double>(images);
+    }
+}
+
+ErrorLaw empty_law(const NoiseProcess& chain, int t, bool clip) {
+    const double smallest = t < chain.table_size() ? chain.posterior_variance(t, t + 1) : chain.one_minus_abar(t);
+    // Without clipping, errors are as large as sigma times an error of the noise of some units.
+    return {smallest, clip ? 2.1 : 2.1 + 8 * chain.sigma(t)};
+}
+
+bool block_is_of(const Rank& rank, int64_t block) {
+    return block % kStatisticsLanes % rank.world_size == rank.rank;
 }
 
 nlohmann::json DenoisingStatistics::identity() const {
@@ -61,30 +111,52 @@ nlohmann::json DenoisingStatistics::identity() const {
             {"seed", seed}};
 }
 
-void DenoisingStatistics::append(const DenoisingStatistics& next) {
-    if (identity() != next.identity())
-        throw Error("run",
-                    "statistics of different things cannot be joined: " + model + " on " + data + " and " +
-                        next.model + " on " + next.data,
-                    "denoising statistics",
-                    "model, weights, data, chain, clipping, decoder and seed must agree");
-    const bool both = (images == 0 || !gamma.empty()) && (next.images == 0 || !next.gamma.empty());
-    if (!both) gamma.clear();
-    for (size_t t = 1; t < gamma.size(); ++t) gamma[t].merge(next.gamma[t]);
-    const bool kept = images == 0 || !image_error.empty();
-    for (size_t t = 1; t < error.size(); ++t) {
-        error[t].merge(next.error[t]);
-        decoder_nats[t].merge(next.decoder_nats[t]);
+DenoisingStatistics join_statistics(const std::vector<DenoisingStatistics>& parts, int64_t images) {
+    SCHEDBENCH_ASSERT(!parts.empty());
+    DenoisingStatistics out = parts.front();
+    const int64_t world = static_cast<int64_t>(parts.size()), batch = out.batch, blocks = (images + batch - 1) / batch;
+    const size_t levels = static_cast<size_t>(out.levels());
+    for (const DenoisingStatistics& part : parts)
+        if (part.identity() != out.identity() || part.batch != batch || part.lanes.empty())
+            throw Error("run",
+                        "parts of different passes cannot be joined: " + out.model + " on " + out.data + " and " +
+                            part.model + " on " + part.data,
+                        "denoising statistics",
+                        "model, weights, data, chain, clipping, decoder, seed and batch must agree");
+    std::vector<size_t> taken(parts.size(), 0);  // images
+    const auto rows = [&](auto& to, const auto& from, size_t first, size_t count, size_t width) {
+        const auto at = from.begin() + static_cast<std::ptrdiff_t>(first * width);
+        if (!from.empty()) to.insert(to.end(), at, at + static_cast<std::ptrdiff_t>(count * width));
+    };
+    out.second_moment.clear();
+    out.image_error.clear();
+    out.image_decoder.clear();
+    out.image_learned_decoder.clear();
+    for (int64_t block = 0; block < blocks; ++block) {
+        const auto rank = static_cast<size_t>(block % kStatisticsLanes % world);
+        const DenoisingStatistics& part = parts[rank];
+        const auto count = static_cast<size_t>(std::min(images, (block + 1) * batch) - block * batch);
+        if (taken[rank] + count > static_cast<size_t>(part.images))
+            throw Error("run",
+                        "rank " + std::to_string(rank) + " has measured " + std::to_string(part.images) +
+                            " images, which is not all of its share",
+                        "denoising statistics", "let it finish");
+        rows(out.second_moment, part.second_moment, taken[rank], count, 1);
+        rows(out.image_error, part.image_error, taken[rank], count, levels);
+        rows(out.image_decoder, part.image_decoder, taken[rank], count, levels);
+        rows(out.image_learned_decoder, part.image_learned_decoder, taken[rank], count, levels);
+        taken[rank] += count;
     }
-    second_moment.insert(second_moment.end(), next.second_moment.begin(), next.second_moment.end());
-    if (kept && (next.images == 0 || !next.image_error.empty())) {
-        image_error.insert(image_error.end(), next.image_error.begin(), next.image_error.end());
-        image_decoder.insert(image_decoder.end(), next.image_decoder.begin(), next.image_decoder.end());
-    } else {
-        image_error.clear();
-        image_decoder.clear();
-    }
-    images += next.images;
+    for (size_t rank = 0; rank < parts.size(); ++rank)
+        if (taken[rank] != static_cast<size_t>(parts[rank].images))
+            throw Error("run", "rank " + std::to_string(rank) + " has measured more than its share",
+                        "denoising statistics", "join the parts for the number of images that they were asked for");
+    for (size_t lane = 0; lane < out.lanes.size(); ++lane)
+        out.lanes[lane] = parts[lane % parts.size()].lanes[lane];
+    for (size_t rank = 1; rank < parts.size(); ++rank)
+        for (size_t t = 1; t < out.law.size(); ++t) out.law[t].add(parts[rank].law[t]);
+    out.add_up_lanes();
+    return out;
 }
 
 StatisticsChain statistics_chain(const NoiseProcess& model, int grid) {
@@ -102,21 +174,6 @@ StatisticsChain statistics_chain(const NoiseProcess& model, int grid) {
     }
     return {chain_of(betas),
             "grid of " + std::to_string(grid) + " levels uniform in ln sigma over " + model.spec().print()};
-}
-
-DenoisingTerms denoising_terms(const Denoiser& denoiser, const NoiseProcess& chain, int t,
-                               const at::Tensor& x0, const at::Tensor& x, const at::Tensor& labels,
-                               const StatisticsOptions& options) {
-    const c10::NoGradGuard no_grad;
-    const NoiseProcess& model = denoiser.process();
-    const LocatedLevel level = model.discrete() ? model.at_index(t) : model.locate(chain.sigma(t));
-    DenoisingTerms out;
-    out.x0hat = denoise_at(denoiser, x, level, labels).x0.to(at::kDouble);
-    if (options.clip) out.x0hat = out.x0hat.clamp(-1, 1);
-    out.error = (x0 - out.x0hat).square().flatten(1).mean(1);
-    out.gamma = (x - out.x0hat).square().flatten(1).mean(1) / (level.level * level.level);
-    out.decoder = decoder_cost(x0, out.x0hat, table_decoder_variance(chain, t), options.decoder);
-    return out;
 }
 
 DenoisingStatistics empty_statistics(const Denoiser& denoiser, const StatisticsChain& chain,
@@ -141,83 +198,27 @@ DenoisingStatistics empty_statistics(const Denoiser& denoiser, const StatisticsC
     out.error.resize(out.betas.size() + 1);
     out.decoder_nats.resize(out.betas.size() + 1);
     out.gamma.resize(out.betas.size() + 1);
-    return out;
-}
-
-namespace {
-
-/// Images [first, last) at every level of the chain.
-DenoisingStatistics measure_block(const DenoisingStatistics& empty, const NoiseProcess& chain,
-                                  const Denoiser& denoiser, const ProbeSource& source,
-                                  const StatisticsOptions& options, int64_t first, int64_t last) {
-    DenoisingStatistics out = empty;
-    const int levels = out.levels();
-    std::vector<int64_t> ids(static_cast<size_t>(last - first));
-    std::iota(ids.begin(), ids.end(), first);
-    const at::Tensor x0 = source.images(ids), labels = probe_labels(source, denoiser, ids);
-    const at::Tensor moments = x0.square().flatten(1).mean(1).contiguous();
-    out.images = last - first;
-    out.second_moment.assign(moments.const_data_ptr<double>(), moments.const_data_ptr<double>() + out.images);
-    if (options.per_image) {
-        out.image_error.resize(ids.size() * static_cast<size_t>(levels));
-        out.image_decoder.resize(out.image_error.size());
+    out.batch = options.batch;
+    const size_t width = out.betas.size() + 1;
+    StatisticsLane lane;
+    lane.error.resize(width);
+    lane.decoder_nats.resize(width);
+    lane.gamma.resize(width);
+    if (denoiser.has_variance()) {
+        out.learned.emplace();
+        out.learned_decoder_nats.resize(width);
+        lane.learned_decoder_nats.resize(width);
+        lane.phi.resize(width, LaplaceValues{});
+        lane.psi.resize(width, LaplaceValues{});
+        lane.v.resize(width, 0);
     }
-    for (int t = 1; t <= levels; ++t) {
-        const at::Tensor x = noised(x0, chain.sigma(t), options.seed, ids, static_cast<uint32_t>(t));
-        const DenoisingTerms terms = denoising_terms(denoiser, chain, t, x0, x, labels, options);
-        const at::Tensor errors = terms.error.contiguous(), nats = terms.decoder.contiguous(),
-                         gammas = terms.gamma.contiguous();
-        for (size_t i = 0; i < ids.size(); ++i) {
-            const double m = errors.const_data_ptr<double>()[i], n = nats.const_data_ptr<double>()[i];
-            if (!std::isfinite(m) || !std::isfinite(n))
-                throw Error("number",
-                            "the model returned a value that is not finite for image " +
-                                std::to_string(ids[i]) + " at level " + std::to_string(t),
-                            out.model);
-            out.error[static_cast<size_t>(t)].add(m);
-            out.decoder_nats[static_cast<size_t>(t)].add(n);
-            if (!out.gamma.empty()) out.gamma[static_cast<size_t>(t)].add(gammas.const_data_ptr<double>()[i]);
-            if (!options.per_image) continue;
-            const size_t at = i * static_cast<size_t>(levels) + static_cast<size_t>(t - 1);
-            out.image_error[at] = static_cast<float>(m);
-            out.image_decoder[at] = static_cast<float>(n);
-        }
+    out.lanes.assign(kStatisticsLanes, lane);
+    if (source.eight_bit()) {
+        out.law.resize(1);
+        for (int t = 1; t < static_cast<int>(width); ++t)
+            out.law.push_back(empty_law(chain.process, t, options.clip));
     }
     return out;
-}
-
-}  // namespace
-
-void measure_statistics(DenoisingStatistics& statistics, const Denoiser& denoiser, const ProbeSource& source,
-                        const StatisticsOptions& options, int64_t images,
-                        const StatisticsProgress& progress) {
-    const int64_t wanted = images > 0 ? images : source.count();
-    if (wanted > source.count())
-        throw Error("option",
-                    std::to_string(wanted) + " images were asked for, but there are " +
-                        std::to_string(source.count()),
-                    source.spec());
-    const NoiseProcess chain = statistics.chain();
-    if (denoiser.process().discrete() && denoiser.process().table_size() != chain.table_size())
-        throw Error("run",
-                    "the statistics are over " + std::to_string(chain.table_size()) +
-                        " levels, but the model has " + std::to_string(denoiser.process().table_size()),
-                    denoiser.spec());
-    DenoisingStatistics empty = statistics;
-    empty.images = 0;
-    std::fill(empty.error.begin(), empty.error.end(), RunningMean{});
-    std::fill(empty.decoder_nats.begin(), empty.decoder_nats.end(), RunningMean{});
-    std::fill(empty.gamma.begin(), empty.gamma.end(), RunningMean{});
-    empty.second_moment.clear();
-    empty.image_error.clear();
-    empty.image_decoder.clear();
-    while (statistics.images < wanted) {
-        // Blocks start at multiples of the batch, so a pass that was stopped and one that was not are the
-        // same.
-        const int64_t last = std::min(wanted, (statistics.images / options.batch + 1) * options.batch);
-        statistics.append(measure_block(empty, chain, denoiser, source, options, statistics.images, last));
-        if (progress && !progress(statistics)) return;
-    }
 }
 
 }  // namespace schedbench

@@ -105,7 +105,10 @@ class Reader {
 };
 
 void write_array(Hdf5File& file, const std::string& dataset, const NamedArray& array) {
-    file.write<double>(dataset, array.shape, array.values);
+    if (array.single)
+        file.write<float>(dataset, array.shape, std::vector<float>(array.values.begin(), array.values.end()));
+    else
+        file.write<double>(dataset, array.shape, array.values);
     describe_dataset(file, dataset, array.units, array.axes);
 }
 

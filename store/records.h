@@ -77,6 +77,7 @@ struct NamedArray {
     std::vector<double> values;
     std::string units = "1";
     std::string axes;  ///< one name an axis: "level,clip"
+    bool single = false;  ///< written as float32; not known after reading
 };
 
 /// Denoising statistics, and any other set of named arrays.

@@ -173,7 +173,7 @@ TEST(Statistics, AStoppedPassGoesOnWithTheSameBits) {
     EXPECT_EQ(whole.second_moment, parts.second_moment);
     DenoisingStatistics other = fresh();
     other.seed = 1;
-    EXPECT_THROW(parts.append(other), Error);
+    EXPECT_THROW(join_statistics({parts, other}, 11), Error);
 }
 
 /// Coverage of the error bar: over repeated small samples the standardised difference has variance near 1.

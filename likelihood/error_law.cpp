@@ -1,0 +1,91 @@
+#include "likelihood/error_law.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace schedbench {
+
+namespace {
+
+constexpr int kBitsPerOctave = 4;  // 16 bins while 1 + |delta|/scale doubles
+constexpr size_t kMaxOctaves = 16;
+constexpr double kSteps = 4096;  // places inside a bin
+
+}  // namespace
+
+ErrorLaw::ErrorLaw(double smallest, double largest) : scale_(4 * std::sqrt(smallest)) {
+    SCHEDBENCH_ASSERT(smallest > 0 && largest > 0);
+    const double octaves = std::ceil(std::log2(1 + largest / scale_));
+    half_ = std::clamp<size_t>(static_cast<size_t>(octaves), 1, kMaxOctaves) << kBitsPerOctave;
+    bins_.resize(6 * half_, Bin{});
+}
+
+size_t ErrorLaw::position(double magnitude) const {
+    // The bits of a double y in [1, 2^16) count octaves, and places inside an octave, from those of 1 on.
+    const auto bits = std::bit_cast<uint64_t>(1 + magnitude / scale_) - std::bit_cast<uint64_t>(1.0);
+    return std::min<size_t>(bits >> (52 - kBitsPerOctave), half_ - 1);
+}
+
+double ErrorLaw::edge(size_t position) const {
+    const uint64_t bits = (static_cast<uint64_t>(position) << (52 - kBitsPerOctave)) + std::bit_cast<uint64_t>(1.0);
+    return (std::bit_cast<double>(bits) - 1) * scale_;
+}
+
+void ErrorLaw::add(const double* x0, const double* error, size_t n) {
+    std::array<double, (kMaxOctaves << kBitsPerOctave)> centre, inverse;
+    for (size_t p = 0; p < half_; ++p) {
+        centre[p] = (edge(p) + edge(p + 1)) / 2;
+        inverse[p] = kSteps / (edge(p + 1) - edge(p));
+    }
+    for (size_t i = 0; i < n; ++i) {
+        const double magnitude = std::abs(error[i]);
+        const size_t p = position(magnitude), place = x0[i] < -0.999 ? 0 : x0[i] > 0.999 ? 2 : 1;
+        const double u = std::min((magnitude - centre[p]) * inverse[p], kSteps / 2);
+        const auto step = static_cast<int64_t>(u + (u < 0 ? -0.5 : 0.5));
+        Bin& bin = bins_[(2 * place + (error[i] < 0 ? 1 : 0)) * half_ + p];
+        ++bin[0];
+        bin[1] += step;
+        bin[2] += step * step;
+    }
+}
+
+void ErrorLaw::add(const ErrorLaw& other) {
+    SCHEDBENCH_ASSERT(other.bins_.size() == bins_.size() && other.scale_ == scale_);
+    for (size_t i = 0; i < bins_.size(); ++i)
+        for (size_t j = 0; j < 3; ++j) bins_[i][j] += other.bins_[i][j];
+}
+
+int64_t ErrorLaw::count() const {
+    int64_t sum = 0;
+    for (const Bin& bin : bins_) sum += bin[0];
+    return sum;
+}
+
+double ErrorLaw::cost(double variance, DecoderKind kind) const {
+    // Inside a bin: three points with the mean and variance that were found, and the higher moments of a flat law.
+    static const double spread = std::sqrt(1.8);
+    const double inverse = 1 / std::sqrt(variance);
+    double sum = 0;
+    int64_t total = 0;
+    for (size_t i = 0; i < bins_.size(); ++i) {
+        const auto [count, first, second] = bins_[i];
+        if (count == 0) continue;
+        const size_t place = i / (2 * half_), p = i % half_;
+        const double sign = i / half_ % 2 == 0 ? 1 : -1, step = (edge(p + 1) - edge(p)) / kSteps;
+        const double n = static_cast<double>(count), mean = static_cast<double>(first) / n;
+        const double width = std::sqrt(std::max(0.0, static_cast<double>(second) / n - mean * mean));
+        const double centre = (edge(p) + edge(p + 1)) / 2 + mean * step, reach = spread * width * step;
+        const auto at = [&](double magnitude) {
+            return element_cost(static_cast<BytePlace>(place), sign * magnitude, inverse, kind);
+        };
+        sum += n * (width > 0 ? (8 * at(centre) + 5 * (at(centre - reach) + at(centre + reach))) / 18 : at(centre));
+        total += count;
+    }
+    SCHEDBENCH_ASSERT(total > 0);
+    return sum / static_cast<double>(total);
+}
+
+}  // namespace schedbench
