@@ -19,8 +19,8 @@ TEST(CliLearn, ScoreOptimalOnGaussianData) {
                           .ok("learn score-optimal:spacing=0.02,probes=256,end=sigma-min --model "
                               "exact:gaussian,c=0.5,dim=64 --steps 10 --output so.json --json")
                           .json();
-    EXPECT_EQ(cli::keys(json), (std::vector<std::string>{"effective", "hash", "index", "model_time",
-                                                         "requested", "spec", "steps"}));
+    for (const char* key : {"effective", "hash", "index", "model_time", "requested", "spec", "steps"})
+        EXPECT_TRUE(json.contains(key)) << key;
     const auto levels = numbers(json.at("effective"));
     ASSERT_EQ(levels.size(), golden.size());
     for (size_t i = 0; i < golden.size(); ++i) EXPECT_NEAR(levels[i] / golden[i], 1, 0.01) << i;
