@@ -201,6 +201,13 @@ NpyArray read_npz(const std::string& path, const std::string& name) {
                 known.empty() ? "it is empty" : "it holds " + known);
 }
 
+std::vector<std::string> npz_names(const std::string& path) {
+    const Archive archive(path);
+    std::vector<std::string> out;
+    for (const Member& member : archive.members()) out.push_back(member.name);
+    return out;
+}
+
 void write_npz(const std::string& path, const std::map<std::string, NpyArray>& arrays) {
     SCHEDBENCH_ASSERT(arrays.size() < 0xffff);
     std::vector<std::vector<uint8_t>> headers;  // a list that keeps what the parts below point to

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "data/npy.h"
 
@@ -17,6 +18,9 @@ std::map<std::string, NpyArray> read_npz(const std::string& path);
 
 /// One array of the file; an unknown name is answered with those there are.
 NpyArray read_npz(const std::string& path, const std::string& name);
+
+/// The names of all arrays, in the order of the file, without reading them.
+std::vector<std::string> npz_names(const std::string& path);
 
 /// Stored members, no time stamps: equal arrays make equal files. Error("file") above 4 GiB.
 void write_npz(const std::string& path, const std::map<std::string, NpyArray>& arrays);
