@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <set>
 #include <span>
 
@@ -325,16 +327,75 @@ void check_set(const at::Tensor& features, int64_t k, const char* what) {
     }
 }
 
-void finish(NeighbourMetric& metric, const std::string& name, double value, const std::string& estimand) {
-    Estimate& e = metric.estimate;
-    e.name = name;
-    e.value = value;
-    e.se = std::sqrt(mean_variance(metric.influence) + mean_variance(metric.influence_ref));
-    e.n = static_cast<int64_t>(metric.influence.size());
-    e.estimand = estimand + " at this n and m";
-    e.method = "delete-one jackknife of the balls, spread of the counted points; reference sampled";
-    if (std::min(metric.influence.size(), metric.influence_ref.size()) < 100)
-        e.warning = "fewer than 100 samples: the error is rough";
+/// Values and influences; no errors yet.
+NeighbourMetrics measure(const Points& fake, const Points& real, size_t k, size_t l) {
+    NeighbourMetrics out;
+    const size_t n = static_cast<size_t>(fake.size()), m = static_cast<size_t>(real.size());
+    {
+        const auto neighbours = nearest(real, static_cast<int64_t>(std::max(k, l)) + 1);
+        const BallSize sizes[] = {{k, Edge::included}, {l, Edge::excluded}};
+        const std::vector<Balls> balls = find_balls(real, neighbours, fake, sizes);
+        NeighbourMetric &p = out.precision, &d = out.density, &c = out.coverage;
+        p.estimate.value = share_held(balls[0], neighbours, k, n, p.influence, p.influence_ref);
+        d.estimate.value = density_of(balls[1], neighbours, l, n, d.influence, d.influence_ref);
+        c.estimate.value = coverage_of(balls[1], neighbours, l, n, c.influence, c.influence_ref);
+    }
+    const auto neighbours = nearest(fake, static_cast<int64_t>(k) + 1);
+    const BallSize sizes[] = {{k, Edge::included}};
+    const std::vector<Balls> balls = find_balls(fake, neighbours, real, sizes);
+    NeighbourMetric& r = out.recall;
+    r.estimate.value = share_held(balls[0], neighbours, k, m, r.influence_ref, r.influence);
+    return out;
+}
+
+/// Value, and its variance if the balls were fixed and only the counted points random.
+struct Counted {
+    double value = 0, variance = 0;
+};
+
+/// A share that comes out as 0 or 1 gets the variance of half a point, not none.
+Counted counted_share(double share, size_t of) {
+    const double n = static_cast<double>(of), p = std::clamp(share, 0.5 / n, 1 - 0.5 / n);
+    return {share, p * (1 - p) / n};
+}
+
+constexpr size_t kMetrics = 4;
+std::array<Counted, kMetrics> counted(const NeighbourMetrics& x) {
+    const size_t n = x.precision.influence.size(), m = x.precision.influence_ref.size();
+    return {counted_share(x.precision.estimate.value, n), counted_share(x.recall.estimate.value, m),
+            Counted{x.density.estimate.value, mean_variance(x.density.influence)},
+            counted_share(x.coverage.estimate.value, m)};
+}
+
+constexpr int64_t kLargestBlocks = 20, kSmallestBlocks = 5, kSmallestBlock = 30;
+
+/// By how much the metrics vary more than with fixed balls, from disjoint blocks of both sets. Empty where
+/// too few blocks fit.
+std::optional<std::array<double, kMetrics>> inflation(const at::Tensor& generated,
+                                                      const at::Tensor& reference, const at::Tensor& centre,
+                                                      size_t k, size_t l) {
+    const int64_t n = generated.size(0), m = reference.size(0);
+    const int64_t smallest = std::max(kSmallestBlock, 3 * static_cast<int64_t>(std::max(k, l)));
+    const int64_t blocks = std::min(kLargestBlocks, std::min(n, m) / smallest);
+    if (blocks < kSmallestBlocks) return std::nullopt;
+    std::array<RunningMean, kMetrics> values, variances;
+    for (int64_t b = 0; b < blocks; ++b) {
+        const auto rows = [&](const at::Tensor& set) {
+            const int64_t begin = set.size(0) * b / blocks;
+            return Points(set.narrow(0, begin, set.size(0) * (b + 1) / blocks - begin), centre);
+        };
+        const auto block = counted(measure(rows(generated), rows(reference), k, l));
+        for (size_t q = 0; q < kMetrics; ++q) {
+            values[q].add(block[q].value);
+            variances[q].add(block[q].variance);
+        }
+    }
+    std::array<double, kMetrics> out{};
+    for (size_t q = 0; q < kMetrics; ++q) {
+        const double ratio = variances[q].mean > 0 ? values[q].variance() / variances[q].mean : 1;
+        out[q] = std::max(1.0, ratio);
+    }
+    return out;
 }
 
 }  // namespace
@@ -353,30 +414,32 @@ NeighbourMetrics neighbour_metrics(const at::Tensor& generated, const at::Tensor
     }
     const bool single = generated.scalar_type() == at::kFloat && reference.scalar_type() == at::kFloat;
     const auto type = single ? at::kFloat : at::kDouble;
-    const at::Tensor centre = reference.to(at::kCPU).mean(0).to(at::kFloat);
-    const Points fake(generated.to(type), centre), real(reference.to(type), centre);
+    const at::Tensor fake = generated.to(at::kCPU, type), real = reference.to(at::kCPU, type);
+    const at::Tensor centre = real.mean(0).to(at::kFloat);
     const size_t k = static_cast<size_t>(options.precision_k), l = static_cast<size_t>(options.density_k);
 
-    NeighbourMetrics out;
-    const size_t n = static_cast<size_t>(fake.size()), m = static_cast<size_t>(real.size());
-    {
-        const auto neighbours = nearest(real, static_cast<int64_t>(std::max(k, l)) + 1);
-        const BallSize sizes[] = {{k, Edge::included}, {l, Edge::excluded}};
-        const std::vector<Balls> balls = find_balls(real, neighbours, fake, sizes);
-        NeighbourMetric &p = out.precision, &d = out.density, &c = out.coverage;
-        const double precision = share_held(balls[0], neighbours, k, n, p.influence, p.influence_ref);
-        finish(p, "precision" + options.suffix, precision, "precision");
-        const double density = density_of(balls[1], neighbours, l, n, d.influence, d.influence_ref);
-        finish(d, "density" + options.suffix, density, "density");
-        const double coverage = coverage_of(balls[1], neighbours, l, n, c.influence, c.influence_ref);
-        finish(c, "coverage" + options.suffix, coverage, "coverage");
+    NeighbourMetrics out = measure(Points(fake, centre), Points(real, centre), k, l);
+    const auto fixed_balls = counted(out);
+    const auto factors = inflation(fake, real, centre, k, l);
+    const std::pair<NeighbourMetric*, std::string> metrics[] = {{&out.precision, "precision"},
+                                                                {&out.recall, "recall"},
+                                                                {&out.density, "density"},
+                                                                {&out.coverage, "coverage"}};
+    for (size_t q = 0; q < kMetrics; ++q) {
+        const auto& [metric, name] = metrics[q];
+        Estimate& e = metric->estimate;
+        e.name = name + options.suffix;
+        e.n = generated.size(0);
+        e.estimand = name + " at this n and m";
+        if (factors) {
+            e.se = std::sqrt(fixed_balls[q].variance * (*factors)[q]);
+            e.method = "spread of the counted points, inflated as disjoint blocks vary; reference sampled";
+        } else {
+            e.se = std::sqrt(mean_variance(metric->influence) + mean_variance(metric->influence_ref));
+            e.method = "delete-one jackknife, an upper bound; reference sampled";
+            e.warning = "too few samples for blocks: the error is an upper bound";
+        }
     }
-    const auto neighbours = nearest(fake, static_cast<int64_t>(k) + 1);
-    const BallSize sizes[] = {{k, Edge::included}};
-    const std::vector<Balls> balls = find_balls(fake, neighbours, real, sizes);
-    NeighbourMetric& r = out.recall;
-    const double recall = share_held(balls[0], neighbours, k, m, r.influence_ref, r.influence);
-    finish(r, "recall" + options.suffix, recall, "recall");
     return out;
 }
 

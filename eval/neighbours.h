@@ -22,11 +22,15 @@
 
 namespace schedbench {
 
-/// SE^2 = var(phi)/n + var(psi)/m. On the side of the points that are counted the terms are independent given
-/// the balls: phi_j = term - mean. On the side that makes the balls: delete-one jackknife with all its
-/// effects (the ball goes, and those that reached to its centre grow to the next neighbour), psi_i = (m -
-/// 1)(mean_l F_(-l)
-/// - F_(-i)). It errs on the large side (Efron and Stein 1981).
+/// The error. With the balls fixed, the counted points are independent: variance v = p (1 - p)/n for the
+/// shares (n: their number), var(terms)/n for the density. Balls are random too and shared by many points, so
+///     SE^2 = v max(1, var(F_b)/mean(v_b)),  F_b, v_b from up to 20 disjoint blocks of both sets:
+/// the ratio of the two variances changes little with the number of samples, the metrics themselves do. Where
+/// fewer than five blocks of 30 fit, the jackknife below instead, with a warning.
+/// The influences are, on the side of the counted points, term - mean; on the side that makes the balls those
+/// of leaving one point out, with all that follows (its ball goes, those that reached to it grow to their
+/// next neighbour): psi_i = (m - 1)(mean_l F_(-l) - F_(-i)). A variance of such sums is an upper bound (Efron
+/// and Stein 1981), about twice the true SE; differences made of them err on the large side.
 struct NeighbourMetric {
     Estimate estimate;
     std::vector<double> influence;      ///< [n] phi of each generated sample, mean about 0

@@ -151,16 +151,18 @@ TEST(Neighbours, JackknifeIsLeavingOneOut) {
     expect_near(full.coverage.influence_ref, coverage);
     expect_near(full.recall.influence, recall);
     expect_near(full.coverage.influence, coverage_of_points);
+    EXPECT_NE(full.precision.estimate.method.find("jackknife"), std::string::npos);
+    EXPECT_FALSE(full.precision.estimate.warning.empty());
 }
 
 TEST(Neighbours, CoverageOfTheInterval) {
-    constexpr int repeats = 300;
+    constexpr int repeats = 200;
     const char* names[] = {"precision", "recall", "density", "coverage"};
     std::vector<std::array<Estimate, 4>> all;
     std::array<RunningMean, 4> values, squared_errors;
     for (uint64_t r = 0; r < repeats; ++r) {
-        const auto m = neighbour_metrics(1.2 * skewed_features(150, 3, 2 * r + 9000) + 0.2,
-                                         skewed_features(200, 3, 2 * r + 9001));
+        const auto m = neighbour_metrics(1.2 * skewed_features(300, 4, 2 * r + 9000) + 0.2,
+                                         skewed_features(400, 4, 2 * r + 9001));
         all.push_back({m.precision.estimate, m.recall.estimate, m.density.estimate, m.coverage.estimate});
         for (size_t q = 0; q < 4; ++q) {
             values[q].add(all.back()[q].value);
@@ -174,10 +176,8 @@ TEST(Neighbours, CoverageOfTheInterval) {
         const double ratio = std::sqrt(squared_errors[q].mean / values[q].variance());
         std::printf("%s: mean %.3f, SD %.4f, coverage %.3f, SE / SD %.3f\n", names[q], values[q].mean,
                     std::sqrt(values[q].variance()), covered, ratio);
-        // Of local counts the jackknife gives up to twice the error: many small changes that cancel.
-        EXPECT_GT(covered, 0.92) << names[q];
-        EXPECT_GT(ratio, 0.93) << names[q];
-        EXPECT_LT(ratio, 2.3) << names[q];
+        EXPECT_NEAR(covered, 0.925, 0.05) << names[q];  // a ratio from few blocks is rough
+        EXPECT_NEAR(ratio, 1, 0.15) << names[q];
     }
 }
 
