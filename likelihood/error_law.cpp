@@ -10,7 +10,7 @@ namespace schedbench {
 
 namespace {
 
-constexpr int kBitsPerOctave = 4;  // 16 bins while 1 + |delta|/scale doubles
+constexpr int kBitsPerOctave = 5;  // 32 bins while 1 + |delta|/scale doubles
 constexpr size_t kMaxOctaves = 16;
 constexpr double kSteps = 4096;  // places inside a bin
 

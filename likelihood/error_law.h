@@ -20,7 +20,7 @@ class ErrorLaw {
   public:
     ErrorLaw() = default;
     /// For decoders with a variance of `smallest` or more and errors up to `largest`, beyond which all are taken for
-    /// that large. The law then gives costs to 1e-5 nats.
+    /// that large. The law then gives costs to 1e-4 bits, to 1e-6 where few errors are at the floor.
     ErrorLaw(double smallest, double largest);
 
     /// x0, error: n elements; 1 - |x0| < 1e-3 marks the two ends.

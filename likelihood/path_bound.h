@@ -39,7 +39,7 @@ struct PathBound {
 /// Bounds of one set of statistics under one rule. The statistics must outlive it.
 ///
 /// N_t is exact for the decoder that was measured with the variance `table`, and for `density` always. Otherwise it
-/// comes from the law of the errors, to 1e-5 nats; best() looks it up in a table over ln v first, to about 1e-3 nats
+/// comes from the law of the errors, to 1e-4 bits; best() looks it up in a table over ln v first, to about 1e-3 nats
 /// where v is much smaller than M_t and N_t is huge, so that only the choice of a path can feel it.
 class PathBounds {
   public:
