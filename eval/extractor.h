@@ -42,8 +42,8 @@ const std::vector<SpecEntry>& extractor_entries();
 std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where = "--extractor");
 
 /// Features of all images, uint8 [N, C, H, W] -> float32 [N, d], in full blocks of `batch` consecutive images
-/// with the last one padded: so an image's features do not depend on how many others there are. An extractor's
-/// own block() goes before a larger `batch`.
+/// with the last one padded: so an image's features do not depend on how many others there are. An
+/// extractor's own block() goes before a larger `batch`.
 at::Tensor extract_features(const Extractor& extractor, const at::Tensor& pixels, int64_t batch = 128);
 
 }  // namespace schedbench

@@ -1,8 +1,11 @@
 #include "eval/inception.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 
 #include <filesystem>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
@@ -40,6 +43,39 @@ std::string origin_of(const std::string& hash, const std::map<std::string, std::
     return "unknown weights";
 }
 
+// oneDNN's convolution with weights in its own blocked layout and the ReLU inside: saves a reordering of the
+// weights and a pass over the output a layer. LibTorch builds without oneDNN do not have it.
+using FusedConvolution = at::Tensor(const at::Tensor& x, const at::Tensor& weight,
+                                    const std::optional<at::Tensor>& bias, at::IntArrayRef padding,
+                                    at::IntArrayRef stride, at::IntArrayRef dilation, int64_t groups,
+                                    std::string_view after, c10::List<std::optional<at::Scalar>> scalars,
+                                    std::optional<std::string_view> algorithm);
+using WeightReordering = at::Tensor(const at::Tensor& weight, at::IntArrayRef padding, at::IntArrayRef stride,
+                                    at::IntArrayRef dilation, int64_t groups,
+                                    at::OptionalIntArrayRef input_size);
+
+template <class Signature>
+std::optional<c10::TypedOperatorHandle<Signature>> find_operator(const char* name) {
+    if (!at::globalContext().userEnabledMkldnn() || !at::hasMKLDNN()) return std::nullopt;
+    const auto found = c10::Dispatcher::singleton().findSchema({name, ""});
+    if (!found) return std::nullopt;
+    return found->typed<Signature>();
+}
+
+const auto& fused_convolution() {
+    static const auto found = find_operator<FusedConvolution>("mkldnn::_convolution_pointwise");
+    return found;
+}
+
+const auto& weight_reordering() {
+    static const auto found = find_operator<WeightReordering>("mkldnn::_reorder_convolution_weight");
+    return found;
+}
+
+bool has_fused() {
+    return fused_convolution() && weight_reordering();
+}
+
 at::Tensor mean_3x3(const at::Tensor& x) {
     return at::avg_pool2d(x, {3, 3}, {1, 1}, {1, 1}, false, /*count_include_pad=*/false);
 }
@@ -73,12 +109,11 @@ Inception::Inception(const std::map<std::string, at::Tensor>& tensors, const std
         throw Error(e.kind(), "not the weights of the 2015 Inception network: " + e.message(), where, kHint);
     }
     for (const auto& [name, size] : inception_layers()) {
-        const auto value = [&](const std::string& leaf) {
-            return parameter(p, name + leaf).to(at::kDouble);
-        };
+        const auto value = [&](const std::string& leaf) { return parameter(p, name + leaf).to(at::kDouble); };
         const at::Tensor variance = value(".bn.running_var");
         if (variance.min().item<double>() < 0)
-            throw Error("number", "tensor \"" + name + ".bn.running_var\" holds a negative variance", where, kHint);
+            throw Error("number", "tensor \"" + name + ".bn.running_var\" holds a negative variance", where,
+                        kHint);
         const at::Tensor factor = value(".bn.weight") / (variance + kEpsilon).sqrt();
         Layer layer;
         layer.weight = (value(".conv.weight") * factor.reshape({-1, 1, 1, 1}))
@@ -88,6 +123,9 @@ Inception::Inception(const std::map<std::string, at::Tensor>& tensors, const std
         layer.stride = size.stride;
         layer.pad_y = size.padded ? size.height / 2 : 0;
         layer.pad_x = size.padded ? size.width / 2 : 0;
+        if (has_fused())
+            layer.weight = weight_reordering()->call(layer.weight, {layer.pad_y, layer.pad_x},
+                                                     {layer.stride, layer.stride}, {1, 1}, 1, std::nullopt);
         layers_.emplace(name, std::move(layer));
     }
     classes_ = parameter(p, "fc.weight").to(at::kFloat);
@@ -110,30 +148,35 @@ at::Tensor Inception::convolve(const std::string& name, const at::Tensor& x, boo
     const auto it = layers_.find(name);
     SCHEDBENCH_ASSERT(it != layers_.end());
     const Layer& layer = it->second;
-    at::Tensor y = at::conv2d(x, layer.weight, layer.bias, {layer.stride, layer.stride}, {layer.pad_y, layer.pad_x});
+    if (has_fused())
+        return fused_convolution()->call(x, layer.weight, layer.bias, {layer.pad_y, layer.pad_x},
+                                         {layer.stride, layer.stride}, {1, 1}, 1, relu ? "relu" : "none",
+                                         c10::List<std::optional<at::Scalar>>(), "");
+    at::Tensor y =
+        at::conv2d(x, layer.weight, layer.bias, {layer.stride, layer.stride}, {layer.pad_y, layer.pad_x});
     return relu ? y.relu_() : y;
 }
 
-/// Average pool, then a 1x1 layer. The two are linear and the pool's weights sum to one, so that they (and the
-/// bias) may change places; pooling the layer's few channels is cheaper than pooling its input.
+/// Average pool, then a 1x1 layer. The two are linear and the pool's weights sum to one, so that they (and
+/// the bias) may change places; pooling the layer's few channels is cheaper than pooling its input.
 at::Tensor Inception::pooled(const std::string& name, const at::Tensor& x) const {
     return mean_3x3(convolve(name, x, false)).relu_();
 }
 
 at::Tensor Inception::block_a(const std::string& name, const at::Tensor& x) const {
     const std::string b = name + ".branch";
-    return at::cat(
-        {convolve(b + "1x1", x), convolve(b + "5x5_2", convolve(b + "5x5_1", x)),
-         convolve(b + "3x3dbl_3", convolve(b + "3x3dbl_2", convolve(b + "3x3dbl_1", x))), pooled(b + "_pool", x)},
-        1);
+    return at::cat({convolve(b + "1x1", x), convolve(b + "5x5_2", convolve(b + "5x5_1", x)),
+                    convolve(b + "3x3dbl_3", convolve(b + "3x3dbl_2", convolve(b + "3x3dbl_1", x))),
+                    pooled(b + "_pool", x)},
+                   1);
 }
 
 at::Tensor Inception::block_b(const std::string& name, const at::Tensor& x) const {
     const std::string b = name + ".branch";
-    return at::cat({convolve(b + "3x3", x),
-                    convolve(b + "3x3dbl_3", convolve(b + "3x3dbl_2", convolve(b + "3x3dbl_1", x))),
-                    max_halving(x)},
-                   1);
+    return at::cat(
+        {convolve(b + "3x3", x),
+         convolve(b + "3x3dbl_3", convolve(b + "3x3dbl_2", convolve(b + "3x3dbl_1", x))), max_halving(x)},
+        1);
 }
 
 at::Tensor Inception::block_c(const std::string& name, const at::Tensor& x, at::Tensor* first) const {
@@ -159,8 +202,8 @@ at::Tensor Inception::block_e(const std::string& name, const at::Tensor& x, bool
     const std::string b = name + ".branch";
     const at::Tensor single = convolve(b + "3x3_1", x);
     const at::Tensor twice = convolve(b + "3x3dbl_2", convolve(b + "3x3dbl_1", x));
-    const at::Tensor pool = max_pool ? convolve(b + "_pool", at::max_pool2d(x, {3, 3}, {1, 1}, {1, 1}))
-                                     : pooled(b + "_pool", x);
+    const at::Tensor pool =
+        max_pool ? convolve(b + "_pool", at::max_pool2d(x, {3, 3}, {1, 1}, {1, 1})) : pooled(b + "_pool", x);
     return at::cat({convolve(b + "1x1", x), convolve(b + "3x3_2a", single), convolve(b + "3x3_2b", single),
                     convolve(b + "3x3dbl_3a", twice), convolve(b + "3x3dbl_3b", twice), pool},
                    1);

@@ -1,8 +1,8 @@
 // The 2015 Inception network under the Frechet inception distance (Heusel et al. 2017, arXiv 1706.08500): the
-// variant of Inception v3 (Szegedy et al. 2015, arXiv 1512.00567) whose graph TensorFlow published in December
-// 2015. It departs from the later public ones in two ways: stride-1 average pools do not count padded zeros,
-// and the pool branch of the last block takes the maximum. Inference only; batch norm (epsilon 1e-3) is folded
-// into the convolutions in double precision when the weights are read.
+// variant of Inception v3 (Szegedy et al. 2015, arXiv 1512.00567) whose graph TensorFlow published in
+// December 2015. It departs from the later public ones in two ways: stride-1 average pools do not count
+// padded zeros, and the pool branch of the last block takes the maximum. Inference only; batch norm (epsilon
+// 1e-3) is folded into the convolutions in double precision when the weights are read.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,8 +32,8 @@ class Inception {
     /// Error("number").
     Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where);
 
-    /// Reads a safetensors file, as scripts/convert_checkpoint.py makes it. Error("file") that says how to get
-    /// the weights where there is none.
+    /// Reads a safetensors file, as scripts/convert_checkpoint.py makes it. Error("file") that says how to
+    /// get the weights where there is none.
     static Inception load(const std::string& path);
 
     struct Output {

@@ -121,8 +121,7 @@ std::vector<float> resize_cubic(const uint8_t* plane, int64_t height, int64_t wi
 
 std::string text_of(const at::Tensor& pixels) {
     std::string text = "[";
-    for (int64_t d = 0; d < pixels.dim(); ++d)
-        text += (d == 0 ? "" : ", ") + std::to_string(pixels.size(d));
+    for (int64_t d = 0; d < pixels.dim(); ++d) text += (d == 0 ? "" : ", ") + std::to_string(pixels.size(d));
     return text + "] " + std::string(c10::toString(pixels.scalar_type()));
 }
 

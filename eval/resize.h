@@ -2,10 +2,12 @@
 // reproduced with their quirks: a Frechet distance depends on the resizer by more than most models differ.
 //
 //   tf1          TensorFlow 1 bilinear without half pixels (align_corners = false): output j looks at source
-//                coordinate j in/out, so the image moves by up to half a source pixel. float32, every operation
-//                rounded by itself.                                       TTUR, torch-fidelity, NVIDIA, ADM
-//   pytorch-fid  torch bilinear with half pixels, no antialiasing, on pixels / 255         pytorch-fid, dgm-eval
-//   clean        Pillow's antialiased bicubic (a = -0.5) on each channel as float32, clipped to 0..255, not
+//                coordinate j in/out, so the image moves by up to half a source pixel. float32, every
+//                operation rounded by itself.                                       TTUR, torch-fidelity,
+//                NVIDIA, ADM
+//   pytorch-fid  torch bilinear with half pixels, no antialiasing, on pixels / 255         pytorch-fid,
+//   dgm-eval clean        Pillow's antialiased bicubic (a = -0.5) on each channel as float32, clipped to
+//   0..255, not
 //                rounded                                                                           clean-fid
 //   antialiased  torch bilinear with antialiasing and half pixels                     torchmetrics since 1.8
 #pragma once

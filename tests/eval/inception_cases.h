@@ -29,7 +29,9 @@ inline Pipeline pipeline_of(const std::string& name) {
 }
 
 /// Full scale of resize_for().
-inline double full_scale(Pipeline pipeline) { return pipeline == Pipeline::pytorch_fid ? 1 : 255; }
+inline double full_scale(Pipeline pipeline) {
+    return pipeline == Pipeline::pytorch_fid ? 1 : 255;
+}
 
 inline at::Tensor tensor_of(const Image& image) {
     return at::from_blob(const_cast<uint8_t*>(image.pixels.data()),

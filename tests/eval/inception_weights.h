@@ -1,5 +1,6 @@
-// Synthetic weights of the Inception network, defined by a hash of each tensor's name (inception_weights.json):
-// everybody can make them, so features can be compared with those of the public tools without the real ones.
+// Synthetic weights of the Inception network, defined by a hash of each tensor's name
+// (inception_weights.json): everybody can make them, so features can be compared with those of the public
+// tools without the real ones.
 #pragma once
 
 #include <ATen/ATen.h>

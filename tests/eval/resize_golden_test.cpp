@@ -108,9 +108,8 @@ TEST(Resize, Tf1IsTheShiftedBilinearMap) {
 }
 
 TEST(Resize, RefusesWhatIsNoImage) {
-    for (const at::Tensor& wrong :
-         {at::zeros({1, 3, 8, 8}), at::zeros({1, 4, 8, 8}, at::kByte), at::zeros({3, 8, 8}, at::kByte),
-          at::zeros({1, 3, 0, 8}, at::kByte)}) {
+    for (const at::Tensor& wrong : {at::zeros({1, 3, 8, 8}), at::zeros({1, 4, 8, 8}, at::kByte),
+                                    at::zeros({3, 8, 8}, at::kByte), at::zeros({1, 3, 0, 8}, at::kByte)}) {
         try {
             resize_for(Pipeline::clean, wrong, 299);
             ADD_FAILURE() << "accepted " << wrong.sizes();
