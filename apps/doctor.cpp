@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/dataset.h"
+#include "eval/inception.h"
 #include "harness/registry.h"
 #include "models/safetensors.h"
 
@@ -82,12 +83,23 @@ std::vector<Check> check_weights(const std::string& folder) {
 
 Check check_inception(const std::string& folder) {
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(folder, code))
-        if (entry.path().filename().string().find("inception") != std::string::npos)
-            return {"Inception weights", "ok", entry.path().string(), ""};
-    return {"Inception weights", "optional",
-            "not in " + folder + "/: no distance may be called fid without them",
-            "distances under the extractors of this program (schedbench list extractors) are named fd-..."};
+    for (const auto& entry : fs::directory_iterator(folder, code)) {
+        const fs::path& path = entry.path();
+        if (path.filename().string().find("inception") == std::string::npos) continue;
+        try {
+            const Inception network = Inception::load(path.string());
+            return {"Inception weights", "ok",
+                    path.string() + ": " + network.origin() + ", sha256 " + network.weights_hash(), ""};
+        } catch (const Error& e) {
+            return {"Inception weights", "missing", e.message() + " (" + e.where() + ")", e.hint()};
+        }
+    }
+    return {
+        "Inception weights", "optional",
+        "not in " + folder + "/: no distance may be called fid without them; others are named fd-...",
+        "convert pytorch-fid's pt_inception-2015-12-05-6726825d.pth: scripts/convert_checkpoint.py inception "
+        "IN.pth " +
+            folder + "/inception.safetensors"};
 }
 
 Check check_writable(const std::string& folder) {
