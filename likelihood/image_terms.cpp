@@ -156,15 +156,44 @@ void learned_inverse_sd(const double* v, double ln_large, double ln_small, doubl
     inverse_sd(v, (ln_small - ln_large) / 2, -ln_small / 2, inverse, n);
 }
 
+namespace {
+
+/// e^{-x} I_k(x) for k < kPolynomials, by the recurrence I_{k-1} = I_{k+1} + (2k/x) I_k from far above, where any start
+/// will do, scaled by I_0 + 2 (I_1 + I_2 + ..) = e^x (Miller). x <= 20.
+std::array<double, kPolynomials> bessel(double x) {
+    std::array<double, kPolynomials> out{};
+    if (x < 1e-9) {
+        out[0] = 1;
+        return out;
+    }
+    double above = 0, now = 1e-200, sum = 0;
+    for (int k = 2 * static_cast<int>(kPolynomials); k >= 0; --k) {
+        if (k < static_cast<int>(kPolynomials)) out[static_cast<size_t>(k)] = now;
+        sum += k == 0 ? now : 2 * now;
+        const double below = above + 2 * k / x * now;
+        above = now;
+        now = below;
+        if (now < 1e200) continue;
+        for (double* value : {&above, &now, &sum}) *value *= 1e-200;
+        for (double& value : out) value *= 1e-200;
+    }
+    for (double& value : out) value /= sum;
+    return out;
+}
+
+}  // namespace
+
 LaplaceSums::LaplaceSums(const LaplaceValues& lambda) : lambda_(lambda) {
+    std::array<std::array<double, kPolynomials>, kLaplaceNodes> scaled;
+    for (size_t j = 0; j < lambda.size(); ++j) scaled[j] = bessel(kRadius * lambda[j]);
     // As many as the longest step needs: 1e-13 of the smallest sum there can be, e^{-lambda (centre + radius)}.
     for (size_t k = 0; k < kPolynomials; ++k) {
         LaplaceValues row{};
         double largest = 0;
         for (size_t j = 0; j < lambda.size(); ++j) {
-            const double bessel = std::cyl_bessel_i(static_cast<double>(k), kRadius * lambda[j]);
-            row[j] = (k == 0 ? 1 : 2) * (k % 2 == 0 ? 1 : -1) * bessel * std::exp(-kCentre * lambda[j]);
-            largest = std::max(largest, bessel * std::exp(kRadius * lambda[j]));
+            row[j] = (k == 0 ? 1 : 2) * (k % 2 == 0 ? 1 : -1) * scaled[j][k] *
+                     std::exp((kRadius - kCentre) * lambda[j]);
+            largest = std::max(largest, scaled[j][k] * std::exp(2 * kRadius * lambda[j]));
         }
         if (k > 0 && largest < 1e-13) break;
         weight_.push_back(row);

@@ -3,11 +3,13 @@
 #include <signal.h>
 
 #include <cmath>
+#include <fstream>
 #include <thread>
 
 #include "cli.h"
 #include "data/npy.h"
 #include "store/run_file.h"
+#include "store/run_lock.h"
 
 namespace schedbench {
 namespace {
@@ -163,7 +165,10 @@ TEST(CliBpd, RowsAgainstClosedForms) {
     for (const auto& row : rows) {
         EXPECT_EQ(cli::keys(row),
                   (std::vector<std::string>{"bits_per_dim", "clip", "decoder", "first_step", "path", "se",
-                                            "split", "steps", "stride", "variance"}));
+                                            "split", "steps", "stride", "terms", "variance"}));
+        double sum = row.at("terms").at("decoder").get<double>() + row.at("terms").at("prior").get<double>();
+        for (const auto& edge : row.at("terms").at("edges")) sum += edge.get<double>();
+        EXPECT_NEAR(sum, row.at("bits_per_dim").get<double>(), 1e-12);
         EXPECT_EQ(row.at("path").size(), row.at("steps").get<size_t>());
         EXPECT_EQ(row.at("clip"), "none");
         EXPECT_EQ(row.at("decoder"), "density");
@@ -197,10 +202,13 @@ TEST(CliBpd, TableFitsAScreenAndDefaultsToTheTable) {
     std::istringstream in(folder.ok("bpd --statistics st.h5").out);
     int lines = 0;
     for (std::string line; std::getline(in, line); ++lines) EXPECT_LE(line.size(), 80u) << line;
-    EXPECT_EQ(lines, 1 + 3 * 3 * 2);  // 10 and 20 steps of 40
+    EXPECT_EQ(lines, 3 + 4 * 4);  // heads; four variances and the strides that name no node twice
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --steps 41").code, 2);
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --stride odd --steps 4").code, 2);
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --variance small --steps 4").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --variance learned --steps 4").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --first-step odd --steps 4").code, 2);
+    EXPECT_EQ(folder.run("bpd --statistics st.h5 --decoder tanh --steps 4").code, 2);  // continuous data
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --steps 4,,5").code, 2);
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --clip true").code, 2);
     folder.ok("bpd --statistics st.h5 --steps 4 --output st.h5");
@@ -208,17 +216,166 @@ TEST(CliBpd, TableFitsAScreenAndDefaultsToTheTable) {
     folder.ok("validate st.h5");
 }
 
+void write_images(const Folder& folder, const std::string& name, int part) {
+    std::vector<uint8_t> pixels(16 * 64);
+    for (size_t i = 0; i < pixels.size(); ++i)
+        pixels[i] = static_cast<uint8_t>(128 + (i * 37 + static_cast<size_t>(part) * 11) % 60 - 30);
+    write_npy(folder.path(name), {{16, 8, 8}, pixels});
+}
+
+const std::string kImages = "statistics --model 'exact:gaussian,c=0.2,shape=[1,8,8],process={linear:T=40}' "
+                            "--data npy:file=train.npy --batch 2 ";
+
+TEST(CliStatistics, BothClipRulesFromOnePassAndTheSameAloneAndByRanks) {
+    const Folder folder;
+    write_images(folder, "train.npy", 0);
+    const auto both = folder.ok(kImages + "--output both.h5 --json").json();
+    ASSERT_EQ(both.size(), 2u);
+    folder.ok(kImages + "--clip true --output alone.h5");
+    folder.ok(kImages + "--clip false --output alone.h5");
+    for (int rank : {2, 0}) {
+        const auto part = folder.ok(kImages + "--output ranks.h5 --world-size 3 --rank " + std::to_string(rank));
+        EXPECT_NE(part.err.find("the last rank to finish joins"), std::string::npos) << part.err;
+        EXPECT_FALSE(std::filesystem::exists(folder.path("ranks.h5")));
+    }
+    folder.ok(kImages + "--output ranks.h5 --world-size 3 --rank 1");
+    EXPECT_FALSE(std::filesystem::exists(folder.path("ranks.work")));
+    const RunFile whole = RunFile::open(folder.path("both.h5"));
+    for (const char* other : {"alone.h5", "ranks.h5"}) {
+        folder.ok(std::string("validate ") + other);
+        const RunFile file = RunFile::open(folder.path(other));
+        ASSERT_EQ(file.ids("statistics"), whole.ids("statistics"));
+        for (const std::string& id : file.ids("statistics")) expect_equal(whole.statistics(id), file.statistics(id));
+    }
+    EXPECT_EQ(folder.run(kImages + "--output ranks.h5 --world-size 17 --rank 1").code, 2);
+    EXPECT_EQ(folder.run(kImages + "--output ranks.h5 --rank 1").code, 2);
+    // More images: as if all had been measured at once.
+    folder.ok(kImages + "--output grown.h5 --images 5");
+    folder.ok(kImages + "--output grown.h5 --images 6");
+    folder.ok(kImages + "--output six.h5 --images 6");
+    const RunFile grown = RunFile::open(folder.path("grown.h5")), six = RunFile::open(folder.path("six.h5"));
+    for (const std::string& id : six.ids("statistics"))
+        EXPECT_EQ(grown.statistics(id).arrays.at("law_count").values.size() > 0,
+                  six.statistics(id).arrays.at("law_count").values.size() > 0);
+    // Without sums of groups: smaller, the same figures, but not to be continued.
+    folder.ok(kImages + "--output compact.h5 --compact --images 8");
+    folder.ok(kImages + "--output full.h5 --images 8");
+    EXPECT_LT(std::filesystem::file_size(folder.path("compact.h5")),
+              std::filesystem::file_size(folder.path("full.h5")) * 7 / 10);
+    EXPECT_EQ(folder.ok("bpd --statistics compact.h5 --clip true --steps 5 --json").json(),
+              folder.ok("bpd --statistics full.h5 --clip true --steps 5 --json").json());
+    const auto refused = folder.run(kImages + "--output compact.h5");
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_NE(refused.err.find("cannot be continued"), std::string::npos) << refused.err;
+}
+
+TEST(CliBpd, EveryDecoderAndFirstStep) {
+    const Folder folder;
+    write_images(folder, "train.npy", 0);
+    folder.ok(kImages + "--output st.h5");
+    const auto result = folder.ok(
+        "bpd --statistics st.h5 --decoder tanh,erf,density --first-step table,path,optimal --stride even-kt,dp --steps "
+        "1,4 --json");
+    const auto rows = result.json();
+    EXPECT_EQ(rows.size(), 2u * 4 * 3 * (3 * 2 * 2 - 2));  // path needs two steps
+    EXPECT_NE(result.err.find("left out: "), std::string::npos);
+    std::map<std::string, double> value;
+    for (const auto& row : rows)
+        value[row.at("clip").get<std::string>() + row.at("variance").get<std::string>() +
+              row.at("decoder").get<std::string>() + row.at("first_step").get<std::string>() +
+              row.at("stride").get<std::string>() + row.at("steps").dump()] = row.at("bits_per_dim");
+    for (const std::string clip : {"[-1,1]", "none"})
+        for (const std::string variance : {"posterior", "beta", "corrected-analytic", "analytic"})
+            for (const std::string decoder : {"tanh", "erf", "density"}) {
+                const std::string key = clip + variance + decoder;
+                EXPECT_LE(value.at(key + "tabledp4"), value.at(key + "tableeven-kt4") + 1e-9) << key;
+                EXPECT_LE(value.at(key + "pathdp4"), value.at(key + "patheven-kt4") + 2e-3) << key;
+                EXPECT_LE(value.at(key + "optimaleven-kt4"), value.at(key + "tableeven-kt4") + 1e-3) << key;
+            }
+}
+
+TEST(CliBpd, FixtureBesidePublishedFigures) {
+    const Folder folder;
+    const std::string published = SCHEDBENCH_SOURCE_DIR "/results/published/";
+    const std::string fixture = "bpd --statistics " + published + "ls-fixture.json ";
+    const auto rows = folder
+                          .ok(fixture + "--compare " + published + "bao-2022.csv --compare " + published +
+                              "watson-2021-nll.csv --json")
+                          .json();
+    EXPECT_EQ(rows.size(), 35u + 19u);
+    for (const auto& row : rows) {
+        // The statistics were read off these rows; the optimal paths of Bao et al. minimise another objective, and the
+        // strides of Watson et al. at few steps have an offset that their text does not explain.
+        const bool fitted = row.at("method").get<std::string>().starts_with("ET") || row.at("steps") >= 64;
+        const double printed = row.at("published");
+        EXPECT_NEAR(row.at("bits_per_dim").get<double>(), printed, fitted ? 0.04 : 0.2) << row.dump();
+    }
+    const auto best = folder.ok(fixture + "--stride dp --variance beta --steps 4,8 --json").json();
+    EXPECT_EQ(best[0].at("path"), (std::vector<int>{11, 45, 137, 1000}));
+    EXPECT_EQ(best[1].at("path"), (std::vector<int>{1, 5, 14, 31, 61, 115, 224, 1000}));
+    EXPECT_TRUE(best[0].at("se").is_null());
+    EXPECT_EQ(folder.run(fixture + "--variance analytic").code, 2);
+    EXPECT_EQ(folder.run(fixture + "--decoder tanh").code, 2);
+    EXPECT_EQ(folder.run(fixture + "--compare " + published + "watson-2021-fid.csv").code, 2);
+}
+
+TEST(CliBpd, DamagedStatisticsAreRefusedByName) {
+    const Folder folder;
+    const auto refused = [&](const std::string& name, const std::string& text, const std::string& expected) {
+        std::ofstream(folder.path(name)) << text;
+        const auto result = folder.run("bpd --statistics " + name);
+        EXPECT_EQ(result.code, 2) << name;
+        EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
+        EXPECT_NE(result.err.find(expected), std::string::npos) << result.err;
+    };
+    const auto fixture = [](const std::string& process, const std::string& error) {
+        return R"({"format": "schedbench denoising statistics", "version": 1, "name": "x", "process": ")" + process +
+               R"(", "clip": true, "decoder": "density", "second_moment": 0.25, "error": )" + error + "}";
+    };
+    refused("short.json", fixture("cosine:T=4", "[0.1, 0.1, 0.2]"), "3 values");
+    refused("null.json", fixture("cosine:T=3", "[0.1, null, 0.2]"), "level 2");
+    refused("negative.json", fixture("cosine:T=3", "[0.1, 0.1, -0.2]"), "level 3");
+    refused("end.json", fixture("cosine:T=9", R"({"t": [1, 4], "value": [0.1, 0.2]})"), "from 1 to 9");
+    refused("other.json", "{}", "format");
+    write_images(folder, "train.npy", 0);
+    folder.ok(kImages + "--clip true --output st.h5");
+    StatisticsRecord record = only_record(folder.path("st.h5"));
+    for (const auto& [name, value] : {std::pair("nan.h5", std::nan("")), std::pair("minus.h5", -0.5)}) {
+        StatisticsRecord bad = record;
+        bad.arrays.at("lane_error_mean").values[6] = value;
+        const RunLock lock(folder.path(name));
+        RunEdit edit(lock, {});
+        edit.put(bad);
+        edit.commit();
+        const auto result = folder.run("bpd --statistics " + std::string(name));
+        EXPECT_EQ(result.code, 2);
+        EXPECT_NE(result.err.find("level 7"), std::string::npos) << result.err;
+        EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
+    }
+    // Another model, and the layout before the laws of the errors.
+    folder.ok("statistics --model 'exact:gaussian,c=0.3,shape=[1,8,8],process={linear:T=40}' --data "
+              "npy:file=train.npy --clip true --output other.h5");
+    const auto models = folder.run("bpd --statistics st.h5 --test other.h5");
+    EXPECT_EQ(models.code, 2);
+    EXPECT_NE(models.err.find("several models"), std::string::npos) << models.err;
+    const std::string shipped = SCHEDBENCH_SOURCE_DIR "/weights/fashion-hybrid.statistics.h5";
+    folder.ok("bpd --statistics " + shipped + " --steps 8 --stride even");
+    if (RunFile::open(shipped).statistics(RunFile::open(shipped).ids("statistics")[0]).arrays.contains("law_level"))
+        return;  // measured anew
+    for (const char* asked : {"--variance learned", "--variance analytic", "--first-step path", "--decoder erf"}) {
+        const auto result = folder.run("bpd --statistics " + shipped + " --steps 8 " + asked);
+        EXPECT_EQ(result.code, 2) << asked;
+        EXPECT_NE(result.err.find("the statistics "), std::string::npos) << result.err;
+    }
+}
+
 TEST(CliBpd, TrainAndTestData) {
     const Folder folder;
-    for (uint8_t part : {uint8_t{0}, uint8_t{1}}) {  // bytes, so that the 8-bit decoder is used
-        std::vector<uint8_t> pixels(16 * 64);
-        for (size_t i = 0; i < pixels.size(); ++i)
-            pixels[i] = static_cast<uint8_t>(128 + (i * 37 + part * 11) % 60 - 30);
-        write_npy(folder.path(part ? "test.npy" : "train.npy"), {{16, 8, 8}, pixels});
-    }
+    write_images(folder, "train.npy", 0);  // bytes, so that the 8-bit decoder is used
+    write_images(folder, "test.npy", 1);
     const std::string model = "--model 'exact:gaussian,c=0.2,shape=[1,8,8],process={linear:T=40}' ";
-    folder.ok("statistics " + model + "--data npy:file=train.npy --output train.h5");
-    folder.ok("statistics " + model + "--data npy:file=test.npy --output test.h5");
+    folder.ok("statistics " + model + "--data npy:file=train.npy --clip true --output train.h5");
+    folder.ok("statistics " + model + "--data npy:file=test.npy --clip true --output test.h5");
     const auto rows = folder
                           .ok("bpd --statistics train.h5 --test test.h5 --stride even,dp --variance "
                               "posterior --steps 5 --json")
