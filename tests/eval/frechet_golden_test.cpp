@@ -9,8 +9,8 @@
 #include <regex>
 
 #include "data/npy.h"
-#include "eval/comparison.h"
 #include "eval/frechet.h"
+#include "feature_pairs.h"
 #include "golden.h"
 #include "numbers.h"
 
@@ -37,82 +37,6 @@ class Case {
     json json_;
     std::string stem_;
 };
-
-double relative(double value, double expected) {
-    return std::abs(value - expected) / std::abs(expected);
-}
-
-void check_pair(const Case& c, const std::string& key, const json& expected, golden::Tally& tally) {
-    std::smatch names;
-    if (!std::regex_match(key, names, std::regex("generated_(\\w+)_reference_(\\w+)"))) return;
-    const at::Tensor x = c.array(names[1]);
-    const auto reference = FrechetReference::of_features(c.array(names[2]));
-    const auto check = [&](double value, const json& want, const std::string& what) {
-        tally.add(relative(value, want.get<double>()), 1e-9, c.name(key) + " " + what);
-    };
-    const auto fourth = frechet(x, reference);
-    const auto exact = frechet(x, reference, {"fd", ReferenceRole::exact});
-    const auto gaussian = frechet(x, reference, {"fd", ReferenceRole::sampled, DebiasMethod::gaussian});
-    const auto gaussian_exact = frechet(x, reference, {"fd", ReferenceRole::exact, DebiasMethod::gaussian});
-    check(fourth.at_n.value, expected.at("fid_exact"), "value");
-    const json& parts = expected.at("parts");
-    check(fourth.parts.mean_term, parts.at("mean_term"), "mean term");
-    check(fourth.parts.trace1, parts.at("trace_1"), "trace 1");
-    check(fourth.parts.trace2, parts.at("trace_2"), "trace 2");
-    check(fourth.parts.root_trace, parts.at("S"), "S");
-    check(fourth.parts.harmonic_sum(), parts.at("H"), "H");
-    for (size_t i = 0; i < expected.at("phi_first4").size(); ++i) {
-        check(fourth.influence[i], expected.at("phi_first4")[i], "phi");
-        check(fourth.influence_ref[i], expected.at("psi_first4")[i], "psi");
-    }
-    for (const auto& [name, values] : expected.items()) {
-        if (name.rfind("m_", 0) == 0) {
-            const bool inf = name == "m_inf";
-            if (!inf) {
-                ASSERT_EQ(std::stoll(name.substr(2)), reference.moments.n);
-            }
-            const auto& f = inf ? exact : fourth;
-            const auto& g = inf ? gaussian_exact : gaussian;
-            check(g.bias.total(), values.at("bias"), name + " Gaussian bias");
-            check(g.debiased.value, values.at("debiased"), name + " Gaussian debiased");
-            check(f.bias.total(), values.at("bias_fourth_moment"), name + " fourth-moment bias");
-            check(f.debiased.value, values.at("debiased_fourth_moment"), name + " fourth-moment debiased");
-            check(f.at_n.se, values.at("influence_se"), name + " influence SE");
-        }
-        std::smatch blocks;
-        if (std::regex_match(name, blocks, std::regex("jackknife_(delete_1|(\\d+)_blocks)_generated_only"))) {
-            const int64_t count = blocks[2].matched ? std::stoll(blocks[2]) : x.size(0);
-            const auto jackknife = frechet_jackknife(x, reference, count);
-            check(jackknife.debiased, values.at("debiased"), name + " debiased");
-            check(jackknife.se, values.at("se"), name + " SE");
-        }
-    }
-}
-
-void check_paired(const Case& c, const std::string& key, const json& expected, golden::Tally& tally) {
-    std::smatch names;
-    if (!std::regex_match(key, names, std::regex("paired_(\\w+)_minus_(\\w+)"))) return;
-    for (const auto& [pair_key, ignored] : c.values().items()) {
-        std::smatch pair;
-        if (!std::regex_match(pair_key, pair, std::regex("generated_(\\w+)_reference_(\\w+)")) ||
-            pair[1] != names[1])
-            continue;
-        const auto reference = FrechetReference::of_features(c.array(pair[2]));
-        for (const bool sampled : {false, true}) {
-            const FrechetOptions options{"fd", sampled ? ReferenceRole::sampled : ReferenceRole::exact,
-                                         DebiasMethod::gaussian};
-            const auto a = frechet(c.array(names[1]), reference, options),
-                       b = frechet(c.array(names[2]), reference, options);
-            const auto pd = paired_difference({a.at_n.value, a.influence, a.influence_ref},
-                                              {b.at_n.value, b.influence, b.influence_ref}, "fd");
-            const std::string m = sampled ? "m_" + std::to_string(reference.moments.n) : "m_inf";
-            tally.add(relative(pd.difference.value, expected.at("raw")), 1e-9, c.name(key) + " raw");
-            tally.add(relative(pd.difference.se, expected.at("se_" + m)), 1e-9, c.name(key) + " SE " + m);
-            tally.add(relative(a.debiased.value - b.debiased.value, expected.at("debiased_" + m)), 1e-9,
-                      c.name(key) + " debiased " + m);
-        }
-    }
-}
 
 void check_edges(const Case& c, const json& edges, golden::Tally& tally) {
     for (const auto& [name, e] : edges.items()) {
@@ -142,7 +66,7 @@ void check_edges(const Case& c, const json& edges, golden::Tally& tally) {
             if (expected == 0) {
                 tally.add(std::abs(value), 1e-10, c.name(name));
             } else {
-                tally.add(relative(value, expected), 1e-9, c.name(name));
+                tally.add(golden::relative(value, expected), 1e-9, c.name(name));
             }
         }
     }
@@ -153,9 +77,11 @@ TEST(FrechetGolden, FeatureSets) {
     for (const auto& file : golden::files("metrics", "_features.json")) {
         SCOPED_TRACE(file.string());
         const Case c(file);
+        const golden::FeatureSets sets{c.values(), [&](const std::string& name) { return c.array(name); },
+                                       c.name("")};
         for (const auto& [key, value] : c.values().items()) {
-            check_pair(c, key, value, tally);
-            check_paired(c, key, value, tally);
+            golden::check_pair(sets, key, value, tally);
+            golden::check_paired(sets, key, value, tally);
             if (key == "fid_edge_cases") check_edges(c, value, tally);
         }
     }
