@@ -67,6 +67,7 @@ TEST_F(StatisticsFiles, ForeignFiles) {
     write_npz(path("a.npz"), {{"mu", {{2}, std::vector<float>{1, 2}, {}}},
                               {"sigma", {{2, 2}, std::vector<float>{2, 1.00000012F, 1, 3}, {}}},
                               {"arr_0", {{1, 1}, std::vector<uint8_t>{7}, {}}}});
+    EXPECT_EQ(npz_names(path("a.npz")), (std::vector<std::string>{"arr_0", "mu", "sigma"}));
     const FeatureStatistics in = read_statistics(path("a.npz"));
     EXPECT_EQ(in.moments.n, 0);
     EXPECT_FALSE(in.spatial.has_value());
@@ -144,6 +145,13 @@ TEST_F(StatisticsFiles, Features) {
     at::Tensor bad = x.clone();
     bad[2][0] = std::nan("");
     EXPECT_THROW(write_features(path("bad.npy"), bad), Error);
+}
+
+// Three images of one value each, 0, 1/2 and 1, as their own features.
+TEST(FrechetOfSingular, ThreeValues) {
+    const Moments m = feature_sums(at::tensor({0.0, 0.5, 1.0}, at::kDouble).reshape({3, 1})).moments();
+    EXPECT_EQ(m.mean.item<double>(), 0.5);
+    EXPECT_EQ(m.covariance.item<double>(), 0.25);
 }
 
 // A covariance without full rank, from statistics, from features or one of each, against itself.
