@@ -13,6 +13,28 @@ namespace {
 constexpr int kBitsPerOctave = 5;  // 32 bins while 1 + |delta|/scale doubles
 constexpr size_t kMaxOctaves = 16;
 constexpr double kSteps = 4096;  // places inside a bin
+constexpr size_t kMaxBins = kMaxOctaves << kBitsPerOctave;
+
+/// Bins in y = 1 + |delta|/scale, which are the same for every law: the bits of a double in [1, 2^16) count octaves, and
+/// places inside an octave, from those of 1 on.
+struct Grid {
+    std::array<double, kMaxBins> centre, steps;  ///< middle, and places a unit of y
+    Grid() {
+        for (size_t p = 0; p < kMaxBins; ++p) {
+            centre[p] = (edge(p) + edge(p + 1)) / 2;
+            steps[p] = kSteps / (edge(p + 1) - edge(p));
+        }
+    }
+    static double edge(size_t p) {
+        return std::bit_cast<double>((static_cast<uint64_t>(p) << (52 - kBitsPerOctave)) +
+                                     std::bit_cast<uint64_t>(1.0));
+    }
+};
+
+const Grid& grid() {
+    static const Grid out;
+    return out;
+}
 
 }  // namespace
 
@@ -23,29 +45,21 @@ ErrorLaw::ErrorLaw(double smallest, double largest) : scale_(4 * std::sqrt(small
     bins_.resize(6 * half_, Bin{});
 }
 
-size_t ErrorLaw::position(double magnitude) const {
-    // The bits of a double y in [1, 2^16) count octaves, and places inside an octave, from those of 1 on.
-    const auto bits = std::bit_cast<uint64_t>(1 + magnitude / scale_) - std::bit_cast<uint64_t>(1.0);
-    return std::min<size_t>(bits >> (52 - kBitsPerOctave), half_ - 1);
-}
-
 double ErrorLaw::edge(size_t position) const {
-    const uint64_t bits = (static_cast<uint64_t>(position) << (52 - kBitsPerOctave)) + std::bit_cast<uint64_t>(1.0);
-    return (std::bit_cast<double>(bits) - 1) * scale_;
+    return (Grid::edge(position) - 1) * scale_;
 }
 
 void ErrorLaw::add(const double* x0, const double* error, size_t n) {
-    std::array<double, (kMaxOctaves << kBitsPerOctave)> centre, inverse;
-    for (size_t p = 0; p < half_; ++p) {
-        centre[p] = (edge(p) + edge(p + 1)) / 2;
-        inverse[p] = kSteps / (edge(p + 1) - edge(p));
-    }
+    const Grid& bins = grid();
+    const double inverse = 1 / scale_;
     for (size_t i = 0; i < n; ++i) {
-        const double magnitude = std::abs(error[i]);
-        const size_t p = position(magnitude), place = x0[i] < -0.999 ? 0 : x0[i] > 0.999 ? 2 : 1;
-        const double u = std::min((magnitude - centre[p]) * inverse[p], kSteps / 2);
+        const double y = 1 + std::abs(error[i]) * inverse;
+        const auto bits = std::bit_cast<uint64_t>(y) - std::bit_cast<uint64_t>(1.0);
+        const size_t p = std::min<size_t>(bits >> (52 - kBitsPerOctave), half_ - 1);
+        const size_t place = static_cast<size_t>(x0[i] >= -0.999) + static_cast<size_t>(x0[i] > 0.999);
+        const double u = std::min((y - bins.centre[p]) * bins.steps[p], kSteps / 2);
         const auto step = static_cast<int64_t>(u + (u < 0 ? -0.5 : 0.5));
-        Bin& bin = bins_[(2 * place + (error[i] < 0 ? 1 : 0)) * half_ + p];
+        Bin& bin = bins_[(2 * place + static_cast<size_t>(error[i] < 0)) * half_ + p];
         ++bin[0];
         bin[1] += step;
         bin[2] += step * step;

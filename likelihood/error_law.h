@@ -37,7 +37,6 @@ class ErrorLaw {
     std::vector<Bin>& bins() { return bins_; }
 
   private:
-    size_t position(double magnitude) const;
     double edge(size_t position) const;  ///< lower edge of |delta|
 
     double scale_ = 1;         ///< |delta| at which the first octave ends

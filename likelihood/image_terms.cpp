@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #define SCHEDBENCH_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 
@@ -85,6 +86,17 @@ double distance_sum(const double* a, const double* b, size_t n) {
     return sum;
 }
 
+SCHEDBENCH_VECTOR_CLONES
+void errors(const double* __restrict x0, const double* __restrict hat, double limit, double* __restrict clipped,
+            double* __restrict error, double* __restrict square, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        const double low = hat[i] < -limit ? -limit : hat[i];
+        clipped[i] = low > limit ? limit : low;
+        error[i] = x0[i] - clipped[i];
+        square[i] = error[i] * error[i];
+    }
+}
+
 /// 16 products of 16: each is at least 1e-192.
 SCHEDBENCH_VECTOR_CLONES
 void multiply(const double* p, double* product) {
@@ -133,6 +145,14 @@ double total(const Lanes& lanes) {
 }
 
 }  // namespace
+
+void find_errors(const double* x0, const double* hat, bool clip, size_t n, Errors& out) {
+    out.hat.resize(n);
+    out.error.resize(n);
+    out.square.resize(n);
+    const double limit = clip ? 1 : std::numeric_limits<double>::infinity();
+    errors(x0, hat, limit, out.hat.data(), out.error.data(), out.square.data(), n);
+}
 
 double squared_distance(const double* a, const double* b, size_t n) {
     return distance_sum(a, b, n);

@@ -9,6 +9,12 @@
 
 namespace schedbench {
 
+/// x0hat, clipped to [-1, 1] if asked for, x0 - x0hat and its square, of n elements.
+struct Errors {
+    std::vector<double> hat, error, square;
+};
+void find_errors(const double* x0, const double* hat, bool clip, size_t n, Errors& out);
+
 /// sum (a - b)^2
 double squared_distance(const double* a, const double* b, size_t n);
 

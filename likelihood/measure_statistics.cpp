@@ -61,17 +61,12 @@ class Pass {
         const Level& level = levels_[static_cast<size_t>(t)];
         const double d = static_cast<double>(n);
         inverse_.assign(n, 1 / std::sqrt(level.variance));
-        constant_.resize(n);
-        const at::Tensor clipped = block.x0hat.clamp(-1, 1);
-        std::vector<at::Tensor> hats, errors, squares;
-        for (const DenoisingStatistics& rule : rules_) {
-            hats.push_back(rule.clip ? clipped : block.x0hat);
-            errors.push_back(block.x0 - hats.back());
-            if (rule.learned) squares.push_back(errors.back().square());
-        }
+        learned_inverse_.resize(n);
+        errors_.resize(rules_.size());
         std::vector<at::Tensor> slow, slow_learned;  // decoder costs of the kinds without a kernel, [B]
-        if (rules_.front().decoder == DecoderKind::erf || (block.v.defined() && own() == DecoderKind::density))
-            for (const at::Tensor& hat : hats) {
+        if (own() == DecoderKind::erf || (block.v.defined() && own() == DecoderKind::density))
+            for (const DenoisingStatistics& rule : rules_) {
+                const at::Tensor hat = rule.clip ? block.x0hat.clamp(-1, 1) : block.x0hat;
                 slow.push_back(decoder_cost(block.x0, hat, level.variance, own()).contiguous());
                 if (!block.v.defined()) continue;
                 const at::Tensor variance =
@@ -80,16 +75,18 @@ class Pass {
             }
         for (int64_t i = 0; i < block.images(); ++i) {
             const double *x0 = Block::row(block.x0, i), *x = Block::row(block.x, i);
+            for (size_t r = 0; r < rules_.size(); ++r)
+                find_errors(x0, Block::row(block.x0hat, i), rules_[r].clip, n, errors_[r]);
             LaplaceSums::Sums sums;
             if (block.v.defined()) {
                 const double* v = Block::row(block.v, i);
-                sums = (*level.transform)(v, Block::row(squares.front(), i), Block::row(squares.back(), i), n);
-                learned_inverse_sd(v, level.ln_large, level.ln_small, constant_.data(), n);
+                sums = (*level.transform)(v, errors_.front().square.data(), errors_.back().square.data(), n);
+                learned_inverse_sd(v, level.ln_large, level.ln_small, learned_inverse_.data(), n);
             }
             for (size_t r = 0; r < rules_.size(); ++r) {
                 DenoisingStatistics& rule = rules_[r];
                 StatisticsLane& sum = rule.lanes[lane];
-                const double *hat = Block::row(hats[r], i), *error = Block::row(errors[r], i);
+                const double *hat = errors_[r].hat.data(), *error = errors_[r].error.data();
                 const auto at = static_cast<size_t>(t);
                 const double m = squared_distance(x0, hat, n) / d;
                 const double gamma = squared_distance(x, hat, n) / d / (level.sigma * level.sigma);
@@ -109,7 +106,7 @@ class Pass {
                 }
                 if (!block.v.defined()) continue;
                 const double learned = slow_learned.empty()
-                                           ? tanh_decoder_sum(x0, error, constant_.data(), n) / d
+                                           ? tanh_decoder_sum(x0, error, learned_inverse_.data(), n) / d
                                            : slow_learned[r].const_data_ptr<double>()[i];
                 check(sums.v, learned, sums.plain.back(), first_id + i, t, rule.model);
                 sum.learned_decoder_nats[at].add(learned);
@@ -137,7 +134,8 @@ class Pass {
     std::vector<DenoisingStatistics>& rules_;
     const StatisticsOptions& options_;
     std::vector<Level> levels_;
-    std::vector<double> inverse_, constant_;
+    std::vector<double> inverse_, learned_inverse_;  ///< [n] 1/sd of the decoders
+    std::vector<Errors> errors_;                     ///< of the image at hand, one a rule
 };
 
 /// Images [first, last), one block, at every level of the chain.
