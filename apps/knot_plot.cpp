@@ -17,7 +17,8 @@ constexpr double kWidth = 900, kLeft = 60, kRight = 30, kTop = 34, kCurves = 340
 
 /// Told apart by people who see colours differently too (Okabe and Ito 2008), then repeated.
 const char* colour(size_t i) {
-    static const char* const list[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
+    static const char* const list[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                       "#e69f00", "#56b4e9", "#000000"};
     return list[i % std::size(list)];
 }
 
@@ -69,16 +70,16 @@ class Svg {
              << "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
     }
     void line(double x1, double y1, double x2, double y2, const char* stroke, double width = 1) {
-        out_ << "<line x1=\"" << x1 << "\" y1=\"" << y1 << "\" x2=\"" << x2 << "\" y2=\"" << y2 << "\" stroke=\""
-             << stroke << "\" stroke-width=\"" << width << "\"/>\n";
+        out_ << "<line x1=\"" << x1 << "\" y1=\"" << y1 << "\" x2=\"" << x2 << "\" y2=\"" << y2
+             << "\" stroke=\"" << stroke << "\" stroke-width=\"" << width << "\"/>\n";
     }
     void dot(double x, double y, const char* fill, bool hollow) {
         out_ << "<circle cx=\"" << x << "\" cy=\"" << y << "\" r=\"3\" stroke=\"" << fill << "\" fill=\""
              << (hollow ? "white" : fill) << "\"/>\n";
     }
     void text(double x, double y, const std::string& what, const char* anchor, const char* fill = "#333") {
-        out_ << "<text x=\"" << x << "\" y=\"" << y << "\" text-anchor=\"" << anchor << "\" fill=\"" << fill << "\">"
-             << escaped(what) << "</text>\n";
+        out_ << "<text x=\"" << x << "\" y=\"" << y << "\" text-anchor=\"" << anchor << "\" fill=\"" << fill
+             << "\">" << escaped(what) << "</text>\n";
     }
     std::string finish() {
         out_ << "</svg>\n";
@@ -129,7 +130,8 @@ void write_knot_plot(const std::string& path, const std::vector<Schedule>& sched
             svg.dot(x, y_row, colour(s), level == 0);
             x_before = x, y_before = y;
         }
-        svg.text(kLeft, y_row - 7, short_spec(schedule.spec) + ", N = " + std::to_string(schedule.steps()), "start", colour(s));
+        svg.text(kLeft, y_row - 7, short_spec(schedule.spec) + ", N = " + std::to_string(schedule.steps()),
+                 "start", colour(s));
     }
     std::ofstream out(path);
     out << svg.finish();

@@ -39,19 +39,20 @@ int run(const std::vector<std::string>& arguments) {
     options.positional("spec", -1, "the schedules, one or more (schedbench list schedules)")
         .value("steps", "", "number of steps N; explicit:... and respacing:... may leave it out")
         .value("model", "", "the model whose noise process the levels are rounded to")
-        .value("process", "",
-               "or the noise process itself (default continuous:sigma-min=0.002,sigma-max=80)")
+        .value("process", "", "or the noise process itself (default continuous:sigma-min=0.002,sigma-max=80)")
         .value("plot", "", "draw the schedules over ln sigma into this .svg file");
     add_range_options(options);
     add_schedule_options(options);
     options.json();
     if (!options.parse(arguments)) return 0;
-    if (!options.has("spec")) throw Error("option", "is needed", "--spec", std::string("usage: ") + kKnotsCommand.usage);
+    if (!options.has("spec"))
+        throw Error("option", "is needed", "--spec", std::string("usage: ") + kKnotsCommand.usage);
     if (options.has("plot") && !options.text("plot").ends_with(".svg"))
         throw Error("option", "\"" + options.text("plot") + "\" should end in .svg", "--plot");
     const NoiseProcess process = process_of(options);
     std::vector<Schedule> schedules;
-    for (const std::string& text : options.texts("spec")) schedules.push_back(schedule_of(text, options, process));
+    for (const std::string& text : options.texts("spec"))
+        schedules.push_back(schedule_of(text, options, process));
     if (options.has("plot")) write_knot_plot(options.text("plot"), schedules);
     if (options.on("json") && schedules.size() > 1) {
         nlohmann::json all = nlohmann::json::array();

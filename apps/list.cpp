@@ -50,8 +50,8 @@ nlohmann::json json_of(const SpecEntry& entry, const Facts& facts) {
     }
     nlohmann::json known = nlohmann::json::object();
     for (const auto& [name, text] : facts) known[name] = text;
-    return {{"name", entry.name},   {"summary", entry.summary},  {"source", entry.source},
-            {"params", params},     {"aliases", entry.aliases},  {"facts", known}};
+    return {{"name", entry.name}, {"summary", entry.summary}, {"source", entry.source},
+            {"params", params},   {"aliases", entry.aliases}, {"facts", known}};
 }
 
 const Facts& facts_of(const RegistryKind& kind, size_t i) {

@@ -133,7 +133,8 @@ LearnedRecord Learning::record(const LearnedSchedule& learned) const {
         const auto& sigma = learned.curve.sigma;
         if (cost.size() + 1 == sigma.size() && se.size() == cost.size())
             for (size_t i = 0; i < cost.size(); ++i) {
-                // Cost of a step h in ln sigma is delta h^2: delta does not depend on the probe grid's spacing.
+                // Cost of a step h in ln sigma is delta h^2: delta does not depend on the probe grid's
+                // spacing.
                 const double step = std::log(sigma[i + 1] / sigma[i]);
                 out.grid.push_back(std::sqrt(sigma[i] * sigma[i + 1]));
                 out.cost_curve.push_back(cost[i] / (step * step));

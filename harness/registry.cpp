@@ -20,12 +20,13 @@ std::vector<SpecEntry> model_entries() {
                    "a model whose x0hat is clipped to [-1, 1]",
                    "",
                    {{"inner", SpecParam::Type::spec, "", "the {model}", {}, true}}});
-    all.push_back({"threshold",
-                   "a model whose x0hat is thresholded dynamically, each image by itself",
-                   "Saharia et al. 2022 (Imagen), section 2.3",
-                   {{"inner", SpecParam::Type::spec, "", "the {model}", {}, true},
-                    {"quantile", SpecParam::Type::number, "0.995", "s is this quantile of |x0hat|, but at least max"},
-                    {"max", SpecParam::Type::number, "1", "x0hat is clamped to [-s, s] and divided by s / max"}}});
+    all.push_back(
+        {"threshold",
+         "a model whose x0hat is thresholded dynamically, each image by itself",
+         "Saharia et al. 2022 (Imagen), section 2.3",
+         {{"inner", SpecParam::Type::spec, "", "the {model}", {}, true},
+          {"quantile", SpecParam::Type::number, "0.995", "s is this quantile of |x0hat|, but at least max"},
+          {"max", SpecParam::Type::number, "1", "x0hat is clamped to [-s, s] and divided by s / max"}}});
     return all;
 }
 
@@ -38,7 +39,8 @@ RegistryKind schedules() {
                     {"rounding", family.rounding},
                     {"fits", table ? "models with a noise table" : "any model"}};
         if (family.least_steps > 1)
-            facts.emplace_back("steps", "at least " + std::to_string(family.least_steps) + ": " + family.least_reason);
+            facts.emplace_back("steps",
+                               "at least " + std::to_string(family.least_steps) + ": " + family.least_reason);
         kind.facts.push_back(std::move(facts));
     }
     for (const SpecEntry& entry : learner_entries()) {
@@ -101,9 +103,12 @@ RegistryKind samplers() {
 
 const std::vector<RegistryKind>& registry() {
     static const std::vector<RegistryKind> kinds = [] {
-        return std::vector<RegistryKind>{schedules(),                 samplers(),
-                                         {"models", model_entries()}, {"extractors", extractor_entries()},
-                                         {"data", dataset_entries()}, {"processes", NoiseProcess::entries()}};
+        return std::vector<RegistryKind>{schedules(),
+                                         samplers(),
+                                         {"models", model_entries()},
+                                         {"extractors", extractor_entries()},
+                                         {"data", dataset_entries()},
+                                         {"processes", NoiseProcess::entries()}};
     }();
     return kinds;
 }

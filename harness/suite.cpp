@@ -38,7 +38,8 @@ const std::vector<SuiteKey>& suite_keys() {
         {"extractor", "none", "feature extractor, or none"},
         {"keep-images", "false", "keep all samples in the run file, not only their features"},
         {"bpd-stride", "", "bits/dim of these strides: even, even-kt, ddim-quad, quadratic, dp", true},
-        {"bpd-variance", "", "bits/dim with these variances: posterior, beta, corrected-analytic, analytic, learned", true},
+        {"bpd-variance", "",
+         "bits/dim with these variances: posterior, beta, corrected-analytic, analytic, learned", true},
         {"bpd-steps", "", "bits/dim at these step counts", true},
         {"statistics", "", "run file that holds denoising statistics (schedbench statistics)", true},
         {"statistics-images", "64", "images a split if statistics must be measured"}};
@@ -175,7 +176,8 @@ Suite read_suite(const std::string& path) {
     s.extractor = r.spec("extractor");
     s.keep_images = r.flag("keep-images");
     s.bpd_strides = r.choices("bpd-stride", {"even", "even-kt", "ddim-quad", "quadratic", "dp"});
-    s.bpd_variances = r.choices("bpd-variance", {"posterior", "beta", "corrected-analytic", "analytic", "learned"});
+    s.bpd_variances =
+        r.choices("bpd-variance", {"posterior", "beta", "corrected-analytic", "analytic", "learned"});
     s.bpd_steps = r.integers("bpd-steps");
     s.statistics = r.list("statistics");
     s.statistics_images = r.integer("statistics-images", 1);

@@ -83,7 +83,8 @@ at::Tensor EdmNoise::step(uint32_t draw) const {
 }
 
 at::Tensor EdmNoise::extra(uint32_t, uint32_t) const {
-    throw Error("option", "replays a generator that is drawn from once a step, but this sampler draws more often",
+    throw Error("option",
+                "replays a generator that is drawn from once a step, but this sampler draws more often",
                 "noise=edm", "use noise=philox");
 }
 

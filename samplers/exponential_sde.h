@@ -1,8 +1,8 @@
-// One step of the reverse SDE with noise factor eta, where D is constant (Lu et al. 2022, arXiv 2211.01095, eq. 18),
-// from a = sigma_i to b = sigma_{i+1}, h = ln(a / b):
+// One step of the reverse SDE with noise factor eta, where D is constant (Lu et al. 2022, arXiv 2211.01095,
+// eq. 18), from a = sigma_i to b = sigma_{i+1}, h = ln(a / b):
 //
-//     x' = keep x + share D + noise z,     keep = (b / a) e^{-eta h} = e^{-(1 + eta) h},     share = 1 - keep,
-//     noise = b sqrt(1 - e^{-2 eta h})
+//     x' = keep x + share D + noise z,     keep = (b / a) e^{-eta h} = e^{-(1 + eta) h},     share = 1 -
+//     keep, noise = b sqrt(1 - e^{-2 eta h})
 //
 // h is infinite for b = 0: keep = noise = 0, share = 1.
 #pragma once
@@ -28,8 +28,10 @@ struct ExponentialSdeStep {
 inline double checked_sde_eta(const Spec& spec, const std::string& where) {
     const double eta = spec.number("eta");
     if (!(eta >= 0 && std::isfinite(eta)))
-        throw Error("spec", "key \"eta\" of " + spec.name + " must be finite and not negative, not " + format_number(eta),
-                    where);
+        throw Error(
+            "spec",
+            "key \"eta\" of " + spec.name + " must be finite and not negative, not " + format_number(eta),
+            where);
     return eta;
 }
 

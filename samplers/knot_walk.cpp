@@ -19,7 +19,11 @@ std::string shape_text(at::IntArrayRef sizes) {
 
 KnotWalk::KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const BlockNoise& noise,
                    const at::Tensor& labels, const StepObserver& observer)
-    : denoiser_(denoiser), schedule_(schedule), observer_(observer), latent_(noise.latent().to(at::kDouble)), labels_(labels) {
+    : denoiser_(denoiser),
+      schedule_(schedule),
+      observer_(observer),
+      latent_(noise.latent().to(at::kDouble)),
+      labels_(labels) {
     SCHEDBENCH_ASSERT(schedule.steps() >= 1 && schedule.model_time.size() == schedule.effective.size());
     const std::vector<int64_t> shape = denoiser.shape();
     if (latent_.dim() < 1 || latent_.sizes().slice(1) != at::IntArrayRef(shape))

@@ -1,11 +1,11 @@
-// Weights of multistep methods that integrate the polynomial through the last slopes (Adams-Bashforth, Hairer,
-// Norsett & Wanner, Solving ODEs I, III.5; with another time than sigma, Zhang & Chen 2023, arXiv 2204.13902,
-// eq. 15):
+// Weights of multistep methods that integrate the polynomial through the last slopes (Adams-Bashforth,
+// Hairer, Norsett & Wanner, Solving ODEs I, III.5; with another time than sigma, Zhang & Chen 2023, arXiv
+// 2204.13902, eq. 15):
 //
 //     x' = x + sum_j w_j d_{i-j},     w_j = int_a^b L_j(t(sigma)) d sigma
 //
-// a = sigma_i, b = sigma_{i+1}, L_j the Lagrange polynomial of t(sigma_i), t(sigma_{i-1}), ...: in that time it
-// is the paper's integral of L_j(t) d sigma / d t.
+// a = sigma_i, b = sigma_{i+1}, L_j the Lagrange polynomial of t(sigma_i), t(sigma_{i-1}), ...: in that time
+// it is the paper's integral of L_j(t) d sigma / d t.
 #pragma once
 
 #include <functional>

@@ -45,8 +45,10 @@ at::Tensor langevin(at::Tensor x, const KnotWalk& walk, int k, LangevinRule rule
 double checked_snr(const Spec& completed, const std::string& where) {
     const double snr = completed.number("snr");
     if (!(snr > 0 && std::isfinite(snr)))
-        throw Error("spec", "key \"snr\" of " + completed.name + " must be positive and finite, not " + format_number(snr),
-                    where);
+        throw Error(
+            "spec",
+            "key \"snr\" of " + completed.name + " must be positive and finite, not " + format_number(snr),
+            where);
     return snr;
 }
 
@@ -54,8 +56,8 @@ int checked_langevin_steps(const Spec& completed, const char* key, const std::st
     const long long steps = completed.integer(key);
     if (steps < 1 || steps > 4095)
         throw Error("spec",
-                    std::string("key \"") + key + "\" of " + completed.name + " must be from 1 to 4095, not " +
-                        std::to_string(steps),
+                    std::string("key \"") + key + "\" of " + completed.name +
+                        " must be from 1 to 4095, not " + std::to_string(steps),
                     where);
     return static_cast<int>(steps);
 }

@@ -1,10 +1,10 @@
-// What most samplers are: one evaluation a step, and a step that is linear in x and in the outputs of the last
-// few knots,
+// What most samplers are: one evaluation a step, and a step that is linear in x and in the outputs of the
+// last few knots,
 //
 //     x' = keep x + sum_j history[j] h_{i-j} + noise z,
 //
-// where h is the denoised x0hat or the slope d = (x - x0hat) / sigma. All coefficients follow from the levels,
-// so a family is a function from levels to coefficients; it is run here, with one pass over x a term.
+// where h is the denoised x0hat or the slope d = (x - x0hat) / sigma. All coefficients follow from the
+// levels, so a family is a function from levels to coefficients; it is run here, with one pass over x a term.
 #pragma once
 
 #include <memory>
@@ -25,7 +25,8 @@ struct StepWeights {
 enum class HistoryKind { denoised, slope };
 
 /// Weights of every step. levels: sigma_0 > ... > sigma_N >= 0, at least two.
-using MultistepWeights = std::vector<StepWeights> (*)(const std::vector<double>& levels, const Spec& completed);
+using MultistepWeights = std::vector<StepWeights> (*)(const std::vector<double>& levels,
+                                                      const Spec& completed);
 
 /// `stochastic`: the weights of some schedule have noise.
 std::unique_ptr<Sampler> make_linear_multistep(Spec completed, HistoryKind kind, MultistepWeights weights,

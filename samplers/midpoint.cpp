@@ -24,11 +24,12 @@ void check_room(const Schedule& schedule, const Spec& sampler, const std::string
     if (schedule.time_rule != "nearest") return;
     for (size_t i = 0; i + 1 < schedule.index.size(); ++i)
         if (schedule.index[i] == schedule.index[i + 1] + 1 && schedule.index[i + 1] > 0)
-            throw Error("number",
-                        sampler.print() + " needs a level between the knots " + std::to_string(i) + " and " +
-                            std::to_string(i + 1) + ", but they are neighbours in the model's table (indices " +
-                            std::to_string(schedule.index[i]) + " and " + std::to_string(schedule.index[i + 1]) + ")",
-                        where, "use time=fractional or fewer steps");
+            throw Error(
+                "number",
+                sampler.print() + " needs a level between the knots " + std::to_string(i) + " and " +
+                    std::to_string(i + 1) + ", but they are neighbours in the model's table (indices " +
+                    std::to_string(schedule.index[i]) + " and " + std::to_string(schedule.index[i + 1]) + ")",
+                where, "use time=fractional or fewer steps");
 }
 
 }  // namespace schedbench

@@ -39,8 +39,8 @@ int64_t count_evaluations(const Sampler& sampler, int steps, bool end_zero) {
     const double low = std::max(0.002, needs.sigma_min), high = std::min(80.0, needs.sigma_max);
     const int last = std::max(1, end_zero ? steps - 1 : steps);
     for (int i = 0; i <= steps; ++i)
-        schedule.effective.push_back(end_zero && i == steps ? 0.0
-                                                            : high * std::pow(low / high, static_cast<double>(i) / last));
+        schedule.effective.push_back(
+            end_zero && i == steps ? 0.0 : high * std::pow(low / high, static_cast<double>(i) / last));
     schedule.requested = schedule.effective;
     schedule.model_time.assign(schedule.effective.size(), 0.0);
     sampler.sample(counter, schedule, PhiloxNoise(0, {0}, {1}));
@@ -83,8 +83,8 @@ void check_fit(const Sampler& sampler, const Denoiser& denoiser, const std::stri
     const std::string name = sampler.spec().print();
     if (needs.variance && !denoiser.has_variance())
         throw Error("option",
-                    name + " needs a model with variance channels, which " + denoiser.spec() + " has not", where,
-                    "choose another variance, or a model with learned variance");
+                    name + " needs a model with variance channels, which " + denoiser.spec() + " has not",
+                    where, "choose another variance, or a model with learned variance");
     if (needs.table && !denoiser.process().discrete())
         throw Error("option",
                     name + " needs a model with a noise table, but the process of " + denoiser.spec() +
@@ -108,7 +108,8 @@ int steps_within_budget(const Sampler& sampler, int budget, int* nfe, const std:
                         (first == 1 ? std::string("one step") : std::to_string(first) + " steps") + " of " +
                         sampler.spec().print() + " needs " + std::to_string(least),
                     where);
-    // A step evaluates at least once, the first one perhaps not (afs); the count does not fall with N: bisect.
+    // A step evaluates at least once, the first one perhaps not (afs); the count does not fall with N:
+    // bisect.
     int fits = first, fails = std::max(first, budget) + 1;
     while (count_evaluations(sampler, fails, end_zero) <= budget) ++fails;
     int64_t used = least;

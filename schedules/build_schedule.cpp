@@ -51,14 +51,14 @@ void check_request(const ScheduleFamily& family, const NoiseProcess& process, co
                     where);
     if (request.steps > 0 && request.steps < family.least_steps)
         throw Error("number",
-                    family.entry.name + " needs at least " + std::to_string(family.least_steps) + " steps: " +
-                        family.least_reason,
+                    family.entry.name + " needs at least " + std::to_string(family.least_steps) +
+                        " steps: " + family.least_reason,
                     where, "ask for more steps");
     if ((family.indices || family.needs_table) && !process.discrete())
-        throw Error("spec",
-                    family.entry.name +
-                        " chooses entries of a noise table, but the model's process is continuous",
-                    where, "use a schedule in sigma, such as edm or log-linear");
+        throw Error(
+            "spec",
+            family.entry.name + " chooses entries of a noise table, but the model's process is continuous",
+            where, "use a schedule in sigma, such as edm or log-linear");
 }
 
 void refuse_ambiguous(const std::string& name, const std::string& where) {
@@ -87,12 +87,13 @@ double FamilyContext::positive(const char* key) const {
 SpecEntry shared_keys(const ScheduleFamily& family) {
     SpecEntry entry = family.entry;
     if (!(family.own_count && family.levels))
-        entry.params.push_back({"end",
-                                Type::choice,
-                                "zero",
-                                "zero: N levels, then 0; sigma-min: N+1 levels, no 0; replace: N+1 levels, the "
-                                "last replaced by 0",
-                                {"zero", "sigma-min", "replace"}});
+        entry.params.push_back(
+            {"end",
+             Type::choice,
+             "zero",
+             "zero: N levels, then 0; sigma-min: N+1 levels, no 0; replace: N+1 levels, the "
+             "last replaced by 0",
+             {"zero", "sigma-min", "replace"}});
     if (has_range(family)) {
         const bool model = range_of_model(family);
         const std::string own = model ? "auto = the model's, " : "auto = the schedule's own";

@@ -1,5 +1,6 @@
-// Analytical first step (Dockhorn et al. 2022, arXiv 2210.05475, section 3; used by solvers of few steps): at the
-// first, noisiest level x is nearly noise alone. In the variance-preserving form it is taken for the noise as it is,
+// Analytical first step (Dockhorn et al. 2022, arXiv 2210.05475, section 3; used by solvers of few steps): at
+// the first, noisiest level x is nearly noise alone. In the variance-preserving form it is taken for the
+// noise as it is,
 //
 //     eps_hat = x / sqrt(1 + sigma^2),     D = x - sigma eps_hat = x (1 - sigma / sqrt(1 + sigma^2))
 //
@@ -69,9 +70,10 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
     if (nested.name == spec.name) throw Error("spec", "afs inside afs: there is only one first step", where);
     auto inner = make_sampler(nested, where + ", sampler of afs");
     if (inner->needs().variance)
-        throw Error("spec",
-                    "the analytical first step has no learned variance, which " + inner->spec().print() + " needs",
-                    where, "choose another variance");
+        throw Error(
+            "spec",
+            "the analytical first step has no learned variance, which " + inner->spec().print() + " needs",
+            where, "choose another variance");
     return std::make_unique<Afs>(spec, std::move(inner));
 }
 
@@ -85,7 +87,8 @@ int order(const Spec& spec) {
 
 SamplerFamily afs() {
     return {{"afs",
-             "a sampler whose first evaluation takes x / sqrt(1 + sigma^2) for the noise instead of asking the model",
+             "a sampler whose first evaluation takes x / sqrt(1 + sigma^2) for the noise instead of asking "
+             "the model",
              "Dockhorn et al. 2022 (GENIE), section 3",
              {{"sampler", SpecParam::Type::spec, "{euler}", "the {sampler}"}}},
             "those of the sampler, but 1 less in all",

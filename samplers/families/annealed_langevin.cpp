@@ -3,8 +3,8 @@
 //
 //     `steps` times:  x <- x + eps s + sqrt(2 eps) z,     eps = 2 (snr sigma)^2,     s = (D - x) / sigma^2
 //
-// and nothing is done to x from one knot to the next. A last level 0 is reached by x' = D at the level before.
-// A schedule that ends at 0 costs N steps + 1 evaluations; one that ends above 0 (N + 1) steps.
+// and nothing is done to x from one knot to the next. A last level 0 is reached by x' = D at the level
+// before. A schedule that ends at 0 costs N steps + 1 evaluations; one that ends above 0 (N + 1) steps.
 #include <ATen/ATen.h>
 
 #include "samplers/family_list.h"

@@ -5,8 +5,8 @@
 //
 // Divided by sqrt(abar_s), with a = sigma_r, b = sigma_s, abar = 1 / (1 + sigma^2), eps = (x - D) / a:
 //
-//     1 - abar_r / abar_s = (a^2 - b^2) / (1 + a^2)     =>     up^2 = v / abar_s = eta^2 b^2 (a^2 - b^2) / a^2
-//     x' = D + down (x - D) / a + up z,     down^2 = b^2 - up^2
+//     1 - abar_r / abar_s = (a^2 - b^2) / (1 + a^2)     =>     up^2 = v / abar_s = eta^2 b^2 (a^2 - b^2) /
+//     a^2 x' = D + down (x - D) / a + up z,     down^2 = b^2 - up^2
 //
 // so DDIM(eta) is Euler-ancestral(eta) (k-diffusion's rule), eta = 0 is Euler, and eta = 1 is DDPM with the
 // posterior variance: the coefficient of x is then b^2 / a^2.

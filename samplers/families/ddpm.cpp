@@ -10,16 +10,18 @@
 //     posterior  btil / abar_s = b^2 (a^2 - b^2) / a^2
 //     beta       beta / abar_s = (a^2 - b^2) (1 + b^2) / (1 + a^2)
 //     learned    exp(v ln beta + (1 - v) ln btil), v = (o + 1) / 2 per element (Nichol & Dhariwal, eq. 15)
-//     analytic   (btil + A^2 clip((b_r / abar_r) (1 - Gamma_r), 0, 1)) / abar_s, A = sqrt(abar_s) beta / (1 - abar_r)
-//                = posterior + (1 - b^2/a^2)^2 clip(a^2 (1 - Gamma), 0, 1)      (Bao et al. 2022, arXiv 2201.06503,
-//                theorem 1 and eq. 13: data in [-1, 1] have a variance of at most 1)
-//     corrected-analytic   posterior + (1 - b^2/a^2)^2 M: the best variance for the mean that x0hat gives, as it is
+//     analytic   (btil + A^2 clip((b_r / abar_r) (1 - Gamma_r), 0, 1)) / abar_s, A = sqrt(abar_s) beta / (1 -
+//     abar_r)
+//                = posterior + (1 - b^2/a^2)^2 clip(a^2 (1 - Gamma), 0, 1)      (Bao et al. 2022, arXiv
+//                2201.06503, theorem 1 and eq. 13: data in [-1, 1] have a variance of at most 1)
+//     corrected-analytic   posterior + (1 - b^2/a^2)^2 M: the best variance for the mean that x0hat gives, as
+//     it is
 //
-// Gamma = E|eps_hat|^2/d and M = E|x0 - x0hat|^2/d come from samplers/level_statistics.h; for an exact posterior mean
-// M = a^2 (1 - Gamma). No noise is added on a step to level 0.
+// Gamma = E|eps_hat|^2/d and M = E|x0 - x0hat|^2/d come from samplers/level_statistics.h; for an exact
+// posterior mean M = a^2 (1 - Gamma). No noise is added on a step to level 0.
 //
-// clip-last = y bounds the variance of the last step that adds noise (Bao et al., appendix: E|noise| at most y 8-bit
-// levels, in the variance-preserving form): variance / (1 + b^2) <= (2 y / 255 sqrt(pi / 2))^2.
+// clip-last = y bounds the variance of the last step that adds noise (Bao et al., appendix: E|noise| at most
+// y 8-bit levels, in the variance-preserving form): variance / (1 + b^2) <= (2 y / 255 sqrt(pi / 2))^2.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -58,7 +60,8 @@ class Ddpm final : public Sampler {
             if (b > 0) {
                 const at::Tensor z = noise.step(static_cast<uint32_t>(i)).to(at::kDouble);
                 const bool last = i + 1 == walk.steps() || walk.level(i + 2) == 0;
-                const double bound = last ? last_bound_ * (1 + b * b) : std::numeric_limits<double>::infinity();
+                const double bound =
+                    last ? last_bound_ * (1 + b * b) : std::numeric_limits<double>::infinity();
                 if (variance_ == "learned")
                     x = x + learned_variance(a, b, out.variance).clamp_max(bound).sqrt() * z;
                 else
@@ -72,7 +75,8 @@ class Ddpm final : public Sampler {
     bool stochastic() const override { return true; }
     SamplerNeeds needs() const override {
         SamplerNeeds needs{.variance = variance_ == "learned"};
-        if (statistics_) needs.sigma_min = statistics_->sigma.front(), needs.sigma_max = statistics_->sigma.back();
+        if (statistics_)
+            needs.sigma_min = statistics_->sigma.front(), needs.sigma_max = statistics_->sigma.back();
         return needs;
     }
     void check_model(const Denoiser& denoiser, const std::string& where) const override {
@@ -85,7 +89,8 @@ class Ddpm final : public Sampler {
     void check_schedule(const Schedule& schedule, const std::string& where) const override {
         if (!statistics_) return;
         for (size_t i = 0; i + 1 < schedule.effective.size(); ++i)
-            if (schedule.effective[i + 1] > 0) statistics_->at(schedule.effective[i], interpolates(schedule), where);
+            if (schedule.effective[i + 1] > 0)
+                statistics_->at(schedule.effective[i], interpolates(schedule), where);
     }
 
   private:
@@ -99,7 +104,8 @@ class Ddpm final : public Sampler {
         if (variance_ == "posterior") return posterior(a, b);
         const LevelStatistics::Values found = statistics_->at(a, interpolates(schedule), schedule.spec);
         const double share = (a - b) * (a + b) / (a * a);
-        const double spread = variance_ == "analytic" ? std::clamp(a * a * (1 - found.gamma), 0.0, 1.0) : found.error;
+        const double spread =
+            variance_ == "analytic" ? std::clamp(a * a * (1 - found.gamma), 0.0, 1.0) : found.error;
         return posterior(a, b) + share * share * spread;
     }
     static at::Tensor learned_variance(double a, double b, const at::Tensor& raw) {
@@ -111,13 +117,16 @@ class Ddpm final : public Sampler {
     Spec spec_;
     std::string variance_;
     std::optional<LevelStatistics> statistics_;
-    double last_bound_ = std::numeric_limits<double>::infinity();  ///< of the last noise, variance-preserving form
+    double last_bound_ =
+        std::numeric_limits<double>::infinity();  ///< of the last noise, variance-preserving form
 };
 
 std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
     const double y = spec.number("clip-last");
     if (!(y >= 0 && std::isfinite(y)))
-        throw Error("spec", "key \"clip-last\" of ddpm must be finite and not negative, not " + format_number(y), where);
+        throw Error("spec",
+                    "key \"clip-last\" of ddpm must be finite and not negative, not " + format_number(y),
+                    where);
     const std::string &variance = spec.text("variance"), &file = spec.text("statistics");
     const bool analytic = variance == "analytic" || variance == "corrected-analytic";
     if (!analytic && file != "none")
@@ -134,20 +143,24 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
 
 SamplerFamily ddpm() {
     constexpr auto number = SpecParam::Type::number;
-    return {{"ddpm",
-             "ancestral sampling on any subset of levels, no noise on the step to level 0",
-             "Ho et al. 2020, eqs. 6-7; Nichol & Dhariwal 2021, section 4, eq. 15; Bao et al. 2022, theorem 1",
-             {{"variance",
-               SpecParam::Type::choice,
-               "posterior",
-               "reverse variance: posterior (small), beta (large), learned by the model, analytic (from E|eps|^2), or "
-               "corrected-analytic (from E|x0 - x0hat|^2)",
-               {"posterior", "beta", "learned", "analytic", "corrected-analytic"}},
-              {"statistics", SpecParam::Type::text, "none", "file of schedbench statistics --levels, for the analytic ones"},
-              {"clip-last", number, "0", "bound on the last noise: E|noise| at most this many 8-bit levels; 0: none"}}},
-            "1",
-            first_order,
-            make};
+    return {
+        {"ddpm",
+         "ancestral sampling on any subset of levels, no noise on the step to level 0",
+         "Ho et al. 2020, eqs. 6-7; Nichol & Dhariwal 2021, section 4, eq. 15; Bao et al. 2022, theorem 1",
+         {{"variance",
+           SpecParam::Type::choice,
+           "posterior",
+           "reverse variance: posterior (small), beta (large), learned by the model, analytic (from "
+           "E|eps|^2), or "
+           "corrected-analytic (from E|x0 - x0hat|^2)",
+           {"posterior", "beta", "learned", "analytic", "corrected-analytic"}},
+          {"statistics", SpecParam::Type::text, "none",
+           "file of schedbench statistics --levels, for the analytic ones"},
+          {"clip-last", number, "0",
+           "bound on the last noise: E|noise| at most this many 8-bit levels; 0: none"}}},
+        "1",
+        first_order,
+        make};
 }
 
 }  // namespace schedbench::sampler_list

@@ -1,5 +1,5 @@
-// DEIS-tAB (Zhang & Chen 2023, arXiv 2204.13902, eqs. 14-15) in the VE form: the slope eps = d = (x - D) / sigma
-// is a polynomial of degree r in a time t through the last r + 1 outputs,
+// DEIS-tAB (Zhang & Chen 2023, arXiv 2204.13902, eqs. 14-15) in the VE form: the slope eps = d = (x - D) /
+// sigma is a polynomial of degree r in a time t through the last r + 1 outputs,
 //
 //     x' = x + sum_j C_j d_{i-j},   C_j = int L_j(t) (d sigma / dt) dt
 //
@@ -19,8 +19,7 @@ namespace {
 
 PolynomialTime time_of(const Spec& spec) {
     if (spec.text("time") == "sigma") return sigma_time();
-    if (spec.text("time") == "log-sigma")
-        return {[](double sigma) { return std::log(sigma); }, 0, false};
+    if (spec.text("time") == "log-sigma") return {[](double sigma) { return std::log(sigma); }, 0, false};
     const VpTime vp{spec.number("beta-d"), spec.number("beta-min")};
     // t(sigma) has a branch point where the root in it vanishes: ln(1 + sigma^2) = -beta_min^2 / (2 beta_d).
     const double branch = std::sqrt(-std::expm1(-vp.beta_min * vp.beta_min / (2 * vp.beta_d)));
@@ -45,19 +44,23 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
 
 SamplerFamily deis_tab() {
     constexpr auto number = SpecParam::Type::number;
-    return {{"deis-tab",
-             "DEIS-tAB with exact integrals",
-             "Zhang & Chen 2023 (DEIS), eqs. 14-15",
-             {{"order", SpecParam::Type::integer, "3",
-               "degree of the polynomial = earlier outputs a step looks at, 0 to 3; converges with order + 1"},
-              {"time", SpecParam::Type::choice, "vp",
-               "what the polynomial is in: vp time, sigma (adams-bashforth), or log-sigma (first order to level 0)",
-               {"vp", "sigma", "log-sigma"}},
-              {"beta-d", number, "19.9", "slope of beta(t) of the vp time"},
-              {"beta-min", number, "0.1", "beta(0) of the vp time"}}},
-            "1",
-            order,
-            make};
+    return {
+        {"deis-tab",
+         "DEIS-tAB with exact integrals",
+         "Zhang & Chen 2023 (DEIS), eqs. 14-15",
+         {{"order", SpecParam::Type::integer, "3",
+           "degree of the polynomial = earlier outputs a step looks at, 0 to 3; converges with order + 1"},
+          {"time",
+           SpecParam::Type::choice,
+           "vp",
+           "what the polynomial is in: vp time, sigma (adams-bashforth), or log-sigma (first order to level "
+           "0)",
+           {"vp", "sigma", "log-sigma"}},
+          {"beta-d", number, "19.9", "slope of beta(t) of the vp time"},
+          {"beta-min", number, "0.1", "beta(0) of the vp time"}}},
+        "1",
+        order,
+        make};
 }
 
 }  // namespace schedbench::sampler_list

@@ -63,13 +63,14 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
 }  // namespace
 
 SamplerFamily dpm_2() {
-    return {{"dpm-2",
-             "DPM-Solver-2: a second evaluation inside the step; a step to level 0 is an Euler step",
-             "Karras et al. 2022, alg. 3; Lu et al. 2022 (DPM-Solver), alg. 4",
-             {{"r", SpecParam::Type::number, "0.5", "place of the inner level b^r a^(1-r), between 0 and 1"}}},
-            "2, but 1 on a step to level 0",
-            second_order,
-            make};
+    return {
+        {"dpm-2",
+         "DPM-Solver-2: a second evaluation inside the step; a step to level 0 is an Euler step",
+         "Karras et al. 2022, alg. 3; Lu et al. 2022 (DPM-Solver), alg. 4",
+         {{"r", SpecParam::Type::number, "0.5", "place of the inner level b^r a^(1-r), between 0 and 1"}}},
+        "2, but 1 on a step to level 0",
+        second_order,
+        make};
 }
 
 }  // namespace schedbench::sampler_list

@@ -3,8 +3,8 @@
 //     m = t^r a^(1-r),   x_m = (m / a) x + (1 - m / a) D(x; a),   D_m = D(x_m; m)
 //     x' = (t / a) x + (1 - t / a) ((1 - 1/(2r)) D + D_m / (2r))
 //
-// a = sigma_i, b = sigma_{i+1}. eta = 0: t = b. eta > 0: the ancestral form (Song et al. 2021, arXiv 2010.02502,
-// eq. 16, for the noise): t = down, then noise is added,
+// a = sigma_i, b = sigma_{i+1}. eta = 0: t = b. eta > 0: the ancestral form (Song et al. 2021, arXiv
+// 2010.02502, eq. 16, for the noise): t = down, then noise is added,
 //
 //     up = eta b sqrt(a^2 - b^2) / a,   down = sqrt(b^2 - up^2),   x' += up z
 //
@@ -88,14 +88,15 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
 
 SamplerFamily dpmpp_2s() {
     constexpr auto number = SpecParam::Type::number;
-    return {{"dpmpp-2s",
-             "DPM-Solver++(2S), singlestep; eta > 0 is its ancestral form; the step to level 0 is first order",
-             "Lu et al. 2022 (DPM-Solver++), alg. 1; noise as in Song et al. 2021 (DDIM), eq. 16",
-             {{"r", number, "0.5", "place of the inner level b^r a^(1-r), between 0 and 1"},
-              {"eta", number, "0", "share of the posterior noise that is added after each step, 0 to 1"}}},
-            "2, but 1 on a step to level 0",
-            second_order,
-            make};
+    return {
+        {"dpmpp-2s",
+         "DPM-Solver++(2S), singlestep; eta > 0 is its ancestral form; the step to level 0 is first order",
+         "Lu et al. 2022 (DPM-Solver++), alg. 1; noise as in Song et al. 2021 (DDIM), eq. 16",
+         {{"r", number, "0.5", "place of the inner level b^r a^(1-r), between 0 and 1"},
+          {"eta", number, "0", "share of the posterior noise that is added after each step, 0 to 1"}}},
+        "2, but 1 on a step to level 0",
+        second_order,
+        make};
 }
 
 }  // namespace schedbench::sampler_list

@@ -6,8 +6,8 @@
 //     D' = E0 + r0 / (r0 + r1) (E0 - E1),   D'' = kappa (E0 - E1) / (r0 + r1)
 //     x' = (b / a) x + f1 D_i + f2 D' - f3 D'',   f1 = 1 - b/a,   f2 = 1 - f1 / h,   f3 = f2 / h - 1/2
 //
-// a = sigma_i, b = sigma_{i+1}; D' and D'' estimate h and h^2 times the first and second derivative in lambda =
-// -ln sigma. kappa = 2 makes the second one right (order 3); the published code has kappa = 1, which is of
+// a = sigma_i, b = sigma_{i+1}; D' and D'' estimate h and h^2 times the first and second derivative in lambda
+// = -ln sigma. kappa = 2 makes the second one right (order 3); the published code has kappa = 1, which is of
 // order 2. The first step is first order, and so is a step to b = 0; the second is
 //
 //     midpoint   (b / a) x + f1 (D_i + E0 / 2)          phi2   (b / a) x + f1 D_i + f2 E0
@@ -61,18 +61,25 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string&) {
 
 SamplerFamily dpmpp_3m() {
     constexpr auto choice = SpecParam::Type::choice;
-    return {{"dpmpp-3m",
-             "DPM-Solver++(3M), corrected or as published; the step to level 0 is first order",
-             "Lu et al. 2022 (DPM-Solver++), section 5 and code",
-             {{"variant", choice, "order3",
-               "second difference: order3 (with its factor 2), or as published (without it: order 2)",
-               {"order3", "published"}},
-              {"warmup", choice, "midpoint", "second-order step: midpoint as in 2M, or phi2", {"midpoint", "phi2"}},
-              {"lower-order-final", SpecParam::Type::flag, "false",
-               "orders 2 and 1 on the last two steps (published: on for few steps, or always); order 2 then"}}},
-            "1",
-            order,
-            make};
+    return {
+        {"dpmpp-3m",
+         "DPM-Solver++(3M), corrected or as published; the step to level 0 is first order",
+         "Lu et al. 2022 (DPM-Solver++), section 5 and code",
+         {{"variant",
+           choice,
+           "order3",
+           "second difference: order3 (with its factor 2), or as published (without it: order 2)",
+           {"order3", "published"}},
+          {"warmup",
+           choice,
+           "midpoint",
+           "second-order step: midpoint as in 2M, or phi2",
+           {"midpoint", "phi2"}},
+          {"lower-order-final", SpecParam::Type::flag, "false",
+           "orders 2 and 1 on the last two steps (published: on for few steps, or always); order 2 then"}}},
+        "1",
+        order,
+        make};
 }
 
 }  // namespace schedbench::sampler_list

@@ -1,10 +1,11 @@
-// Euler-ancestral (k-diffusion's rule): an Euler step from a = sigma_i to sigma_down, then noise up to b = sigma_{i+1},
+// Euler-ancestral (k-diffusion's rule): an Euler step from a = sigma_i to sigma_down, then noise up to b =
+// sigma_{i+1},
 //
 //     sigma_up = min(b, eta sqrt(b^2 (a^2 - b^2) / a^2)),     sigma_down = sqrt(b^2 - sigma_up^2)
 //     x' = x + (sigma_down - a) (x - D) / a + sigma_up z
 //
-// Up to eta = 1 this is ddim:eta=... (its weights are these), and eta = 1 is ddpm:variance=posterior. eta may be larger
-// than 1: then sigma_up is capped at b, where x' = D + b z. A step to b = 0 gives x' = D.
+// Up to eta = 1 this is ddim:eta=... (its weights are these), and eta = 1 is ddpm:variance=posterior. eta may
+// be larger than 1: then sigma_up is capped at b, where x' = D + b z. A step to b = 0 gives x' = D.
 #include "samplers/ancestral.h"
 #include "samplers/exponential_sde.h"
 #include "samplers/family_list.h"

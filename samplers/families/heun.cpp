@@ -80,19 +80,18 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
 
 SamplerFamily heun() {
     constexpr auto number = SpecParam::Type::number;
-    return {{
-        "heun",
-        "Heun's method with optional churn; 2N-1 evaluations when the schedule ends at 0",
-        "Karras et al. 2022, algs. 1 and 2",
-        {{"s-churn", number, "0", "total churn; 0 is the deterministic sampler"},
-         {"s-min", number, "0", "lowest level with churn"},
-         {"s-max", number, "inf", "highest level with churn"},
-         {"s-noise", number, "1", "factor of the standard deviation of added noise"},
-         {"churn-divisor",
-          SpecParam::Type::choice,
-          "steps",
-          "s-churn is divided by the number of steps N, or of knots N+1",
-          {"steps", "knots"}}}},
+    return {{"heun",
+             "Heun's method with optional churn; 2N-1 evaluations when the schedule ends at 0",
+             "Karras et al. 2022, algs. 1 and 2",
+             {{"s-churn", number, "0", "total churn; 0 is the deterministic sampler"},
+              {"s-min", number, "0", "lowest level with churn"},
+              {"s-max", number, "inf", "highest level with churn"},
+              {"s-noise", number, "1", "factor of the standard deviation of added noise"},
+              {"churn-divisor",
+               SpecParam::Type::choice,
+               "steps",
+               "s-churn is divided by the number of steps N, or of knots N+1",
+               {"steps", "knots"}}}},
             "2, but 1 on a step to level 0",
             second_order,
             make};

@@ -1,5 +1,5 @@
-// iPNDM_v, variable-step iPNDM as published in the diff-sampler code (Zhou et al. 2024, arXiv 2312.00094), with
-// its misplaced parenthesis:
+// iPNDM_v, variable-step iPNDM as published in the diff-sampler code (Zhou et al. 2024, arXiv 2312.00094),
+// with its misplaced parenthesis:
 //
 //     x' = x + h sum_j c_j d_{i-j},   h = b - a,   h1, h2, h3 = the steps before,   d = (x - D) / sigma
 //     p = h1 / h2,   q = h1 (h1 + h2) / (h2 (h2 + h3))
@@ -9,9 +9,9 @@
 //                   h (h + h1) (h + h1 + h2) / (h1 (h1 + h2) (h1 + h2 + h3))
 //               c += U (1, -(1 + p + q), p + q (1 + h2 / h3), -q p)
 //
-// a = sigma_i, b = sigma_{i+1}. Equal steps give 19/8, -65/24, 43/24, -11/24 instead of 55, -59, 37, -9 over 24,
-// and at order 4 the coefficients sum to one only where h1/h2 = h2/h3: order 2 in general. The method that was
-// meant is adams-bashforth.
+// a = sigma_i, b = sigma_{i+1}. Equal steps give 19/8, -65/24, 43/24, -11/24 instead of 55, -59, 37, -9 over
+// 24, and at order 4 the coefficients sum to one only where h1/h2 = h2/h3: order 2 in general. The method
+// that was meant is adams-bashforth.
 #include "samplers/family_list.h"
 #include "samplers/linear_multistep.h"
 #include "samplers/spec_checks.h"

@@ -2,14 +2,15 @@
 // b = sigma_{i+1}: one predictor step, then `corrector-steps` Langevin steps at b (samplers/langevin.h).
 //
 //     euler              x' = x + (b - a) (x - D) / a
-//     ancestral          x' = D + (b/a)^2 (x - D) + sqrt(b^2 (a^2 - b^2) / a^2) z         (ddpm:variance=posterior)
+//     ancestral          x' = D + (b/a)^2 (x - D) + sqrt(b^2 (a^2 - b^2) / a^2) z (ddpm:variance=posterior)
 //     reverse-diffusion  x' = D + (b/a)^2 (x - D) + sqrt(a^2 - b^2) z                     (appendix E)
 //     none               x' = x: x waits at the new level for the corrector
 //
 //     corrector          langevin: eps = 2 (snr |z|/|s|)^2 of each sample;  fixed: eps = 2 (snr b)^2;  none
 //
-// A step to b = 0 is x' = D for every predictor, without noise and without corrector. So N steps that end at 0 cost
-// N + (N - 1) n evaluations for n corrector steps (one less a step without predictor, but for the step to 0).
+// A step to b = 0 is x' = D for every predictor, without noise and without corrector. So N steps that end at
+// 0 cost N + (N - 1) n evaluations for n corrector steps (one less a step without predictor, but for the step
+// to 0).
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -84,7 +85,8 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
     const std::string& corrector = spec.text("corrector");
     const Predictor predictor = predictor_of(spec);
     if (predictor == Predictor::none && corrector == "none")
-        throw Error("spec", "pc with predictor=none and corrector=none does nothing", where, "choose one of them");
+        throw Error("spec", "pc with predictor=none and corrector=none does nothing", where,
+                    "choose one of them");
     return std::make_unique<PredictorCorrector>(
         spec, predictor, corrector == "langevin" ? LangevinRule::norm : LangevinRule::level, snr,
         corrector == "none" ? 0 : count);
@@ -100,7 +102,8 @@ int order(const Spec& spec) {
 SamplerFamily pc() {
     constexpr auto choice = SpecParam::Type::choice;
     return {{"pc",
-             "predictor-corrector: a predictor step, then Langevin steps at the new level; a level 0 by x' = x0hat",
+             "predictor-corrector: a predictor step, then Langevin steps at the new level; a level 0 by x' = "
+             "x0hat",
              "Song et al. 2021 (score SDE), alg. 2 and appendices E, G",
              {{"predictor",
                choice,

@@ -1,9 +1,10 @@
-// SDE-DPM-Solver++ of first order (Lu et al. 2022, arXiv 2211.01095, eq. 18; eta as in k-diffusion), in the VE form:
+// SDE-DPM-Solver++ of first order (Lu et al. 2022, arXiv 2211.01095, eq. 18; eta as in k-diffusion), in the
+// VE form:
 //
 //     h = ln(a / b),     x' = (b / a) e^{-eta h} x + (1 - e^{-(1 + eta) h}) D + b sqrt(1 - e^{-2 eta h}) z
 //
-// a = sigma_i, b = sigma_{i+1}. eta = 1 is the SDE of the paper and the same numbers as ddpm:variance=posterior; eta = 0
-// is Euler. A step to b = 0 (h infinite) gives x' = D.
+// a = sigma_i, b = sigma_{i+1}. eta = 1 is the SDE of the paper and the same numbers as
+// ddpm:variance=posterior; eta = 0 is Euler. A step to b = 0 (h infinite) gives x' = D.
 #include "samplers/exponential_sde.h"
 #include "samplers/family_list.h"
 

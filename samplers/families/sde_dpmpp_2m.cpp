@@ -1,12 +1,12 @@
-// SDE-DPM-Solver++(2M) (Lu et al. 2022, arXiv 2211.01095, appendix B.5 and table 1; eta as in k-diffusion), in the VE
-// form: the first-order step (sde_dpmpp_1.cpp) and the change of D since the last knot,
+// SDE-DPM-Solver++(2M) (Lu et al. 2022, arXiv 2211.01095, appendix B.5 and table 1; eta as in k-diffusion),
+// in the VE form: the first-order step (sde_dpmpp_1.cpp) and the change of D since the last knot,
 //
 //     x' = (b / a) e^{-eta h} x + share D_i + c (D_i - D_{i-1}) / r + b sqrt(1 - e^{-2 eta h}) z
 //     share = 1 - e^{-(1 + eta) h},     h = ln(a / b),     r = h_{i-1} / h
 //     midpoint  c = share / 2              heun  c = 1 - share / ((1 + eta) h)
 //
-// a = sigma_i, b = sigma_{i+1}. The first step is first order, and so is a step to b = 0, which gives x' = D_i.
-// midpoint with eta = 0 is dpmpp-2m.
+// a = sigma_i, b = sigma_{i+1}. The first step is first order, and so is a step to b = 0, which gives x' =
+// D_i. midpoint with eta = 0 is dpmpp-2m.
 #include "samplers/exponential_sde.h"
 #include "samplers/family_list.h"
 

@@ -71,7 +71,8 @@ StepPair step_pair(const std::vector<double>& levels, size_t i, size_t order, bo
         right.push_back(factorial * g * phi(static_cast<int>(j) + 1, g) / scale);
     }
     /// Adds -B sum_k rho_k (D_{i-k} - D_i) / r_k to weights of D_i, D_{i-1}, ... that start at `first`.
-    const auto add = [&](std::vector<double>& weights, size_t first, const std::vector<double>& rho, double sign) {
+    const auto add = [&](std::vector<double>& weights, size_t first, const std::vector<double>& rho,
+                         double sign) {
         weights.resize(first + order, 0.0);
         for (size_t k = 1; k < order; ++k) {
             const double weight = -sign * scale * rho[k - 1] / r[k - 1];
@@ -149,17 +150,18 @@ std::unique_ptr<Sampler> make(const Spec& spec, const std::string& where) {
 }  // namespace
 
 SamplerFamily unipc() {
-    return {{"unipc",
-             "UniPC, data prediction: predictor and corrector from the same outputs",
-             "Zhao et al. 2023 (UniPC), algs. 1-2",
-             {{"order", SpecParam::Type::integer, "2",
-               "order of the predictor, 2 or 3; with the corrector it converges with order + 1"},
-              {"b", SpecParam::Type::choice, "bh2", "B(h): bh1 = -h, bh2 = exp(-h) - 1", {"bh1", "bh2"}},
-              {"lower-order-final", SpecParam::Type::flag, "false",
-               "order at most the number of steps left (the published default); converges with order 2 then"}}},
-            "1",
-            order,
-            make};
+    return {
+        {"unipc",
+         "UniPC, data prediction: predictor and corrector from the same outputs",
+         "Zhao et al. 2023 (UniPC), algs. 1-2",
+         {{"order", SpecParam::Type::integer, "2",
+           "order of the predictor, 2 or 3; with the corrector it converges with order + 1"},
+          {"b", SpecParam::Type::choice, "bh2", "B(h): bh1 = -h, bh2 = exp(-h) - 1", {"bh1", "bh2"}},
+          {"lower-order-final", SpecParam::Type::flag, "false",
+           "order at most the number of steps left (the published default); converges with order 2 then"}}},
+        "1",
+        order,
+        make};
 }
 
 }  // namespace schedbench::sampler_list

@@ -1,5 +1,5 @@
-// Quantiles of a Beta law in sigma, as in the library diffusers (Lee et al. 2024, arXiv 2407.12173, give the law
-// for the index of a table: another schedule).
+// Quantiles of a Beta law in sigma, as in the library diffusers (Lee et al. 2024, arXiv 2407.12173, give the
+// law for the index of a table: another schedule).
 #include <boost/math/special_functions/beta.hpp>
 
 #include "schedules/family_list.h"

@@ -14,10 +14,8 @@ std::vector<int64_t> indices(const FamilyContext& c) {
 
 ScheduleFamily even_kt() {
     ScheduleFamily f;
-    f.entry = {"even-kt",
-               "round(k T/N), half to even: the data is node 0",
-               "Watson et al. 2021, section 4",
-               {}};
+    f.entry = {
+        "even-kt", "round(k T/N), half to even: the data is node 0", "Watson et al. 2021, section 4", {}};
     f.coordinate = "index";
     f.map = "t_k = k T/N, k = 1..N";
     f.rounding = "half to even, exact";

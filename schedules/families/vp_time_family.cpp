@@ -18,8 +18,7 @@ std::vector<SpecParam> vp_time_params() {
 VpTime vp_time(const FamilyContext& c) {
     if (c.spec.is_auto("beta-d") != c.spec.is_auto("beta-min"))
         throw Error("spec", "beta-d and beta-min must be given together", c.where, "or leave both at auto");
-    if (c.spec.is_auto("beta-d"))
-        return VpTime::fitted(c.sigma_min, c.sigma_max, c.positive("eps"), c.where);
+    if (c.spec.is_auto("beta-d")) return VpTime::fitted(c.sigma_min, c.sigma_max, c.positive("eps"), c.where);
     return {c.positive("beta-d"), c.spec.number("beta-min")};
 }
 

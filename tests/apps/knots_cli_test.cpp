@@ -9,9 +9,9 @@ namespace {
 using cli::Folder;
 using cli::numbers;
 
-const std::vector<std::string> kKeys = {"coordinate", "effective",       "end_rule", "hash",
-                                        "index",      "map",             "model_time", "requested",
-                                        "requested_steps", "rounding", "spec", "steps", "time_rule"};
+const std::vector<std::string> kKeys = {
+    "coordinate", "effective",       "end_rule", "hash", "index", "map",      "model_time",
+    "requested",  "requested_steps", "rounding", "spec", "steps", "time_rule"};
 
 struct Golden {
     std::string spec;

@@ -1,5 +1,5 @@
-// Every sampler on every schedule that fits, on an exact model: what the registry offers can be run, and ends where it
-// should.
+// Every sampler on every schedule that fits, on an exact model: what the registry offers can be run, and ends
+// where it should.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -62,9 +62,10 @@ TEST(Registry, EverySamplerRunsOnEverySchedule) {
                     sampler->sample(*target, schedule, PhiloxNoise(3, {0, 1, 2, 3, 4, 5, 6, 7}, {1}));
                 ++pairs;
                 const double largest = x.abs().max().item<double>();
-                // Samples of a mixture on [-1, 1]; a sampler of high order may overshoot on six steps. Langevin samplers,
-                // which declare no order, need many more, and ipndm-v is kept as published, unstable on steps of very
-                // different sizes: of these only finite values are asked, which sample() checks.
+                // Samples of a mixture on [-1, 1]; a sampler of high order may overshoot on six steps.
+                // Langevin samplers, which declare no order, need many more, and ipndm-v is kept as
+                // published, unstable on steps of very different sizes: of these only finite values are
+                // asked, which sample() checks.
                 if (family.order(sampler->spec()) == 0 || family.entry.name == "ipndm-v") continue;
                 EXPECT_LT(largest, 60) << sampler->spec().print() << " on " << schedule.spec;
             }

@@ -1,5 +1,5 @@
-// What a sampler's coefficients must do whatever the knots are: integrate polynomials of their degree exactly,
-// carry a constant output to the exact solution, agree with one another where two methods are one.
+// What a sampler's coefficients must do whatever the knots are: integrate polynomials of their degree
+// exactly, carry a constant output to the exact solution, agree with one another where two methods are one.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -23,15 +23,16 @@ std::vector<double> random_levels(uint64_t seed, int steps, double low, double h
     fill_uniforms({seed, NoisePurpose::selection}, 0, 0, u);
     std::vector<double> out;
     for (size_t i = 0; i < u.size(); ++i) {
-        const double place = (static_cast<double>(i) + 0.8 * static_cast<double>(u[i])) / static_cast<double>(u.size());
+        const double place =
+            (static_cast<double>(i) + 0.8 * static_cast<double>(u[i])) / static_cast<double>(u.size());
         out.push_back(high * std::pow(low / high, place));
     }
     if (to_zero) out.push_back(0);
     return out;
 }
 
-/// Samplers that are not of the form these properties are about: AFS guesses its first slope, and EDM's ablation
-/// sampler steps in other variables.
+/// Samplers that are not of the form these properties are about: AFS guesses its first slope, and EDM's
+/// ablation sampler steps in other variables.
 bool is_exponential_or_linear(const std::string& spec) {
     return !spec.starts_with("afs") && !spec.starts_with("edm-ablation");
 }
@@ -59,7 +60,8 @@ class FormulaDenoiser final : public Denoiser {
 };
 
 /// x at all knots, from one start.
-std::vector<double> path(const std::string& spec, const Denoiser& denoiser, const std::vector<double>& levels) {
+std::vector<double> path(const std::string& spec, const Denoiser& denoiser,
+                         const std::vector<double>& levels) {
     std::vector<double> out;
     const probe::GivenNoise noise(at::full({1, 1}, 0.7, at::kDouble));
     make_sampler(Spec::parse(spec))
@@ -73,12 +75,13 @@ double quadrature(const std::function<double(double)>& f, double low, double hig
     return rule.integrate(f, low, high);
 }
 
-/// The slope is time(sigma)^degree, so x(b) - x(a) is its integral: the largest error of the steps from `first` on,
-/// relative to (a - b) times the slope, or to 1e-3 x where rounding of x is more than that.
+/// The slope is time(sigma)^degree, so x(b) - x(a) is its integral: the largest error of the steps from
+/// `first` on, relative to (a - b) times the slope, or to 1e-3 x where rounding of x is more than that.
 double slope_error(const std::string& spec, const std::vector<double>& levels,
                    const std::function<double(double)>& time, int degree, size_t first) {
     const auto slope = [&](double sigma) { return std::pow(time(sigma), degree); };
-    const FormulaDenoiser denoiser([&](const at::Tensor& x, double sigma) { return x - sigma * slope(sigma); });
+    const FormulaDenoiser denoiser(
+        [&](const at::Tensor& x, double sigma) { return x - sigma * slope(sigma); });
     const std::vector<double> x = path(spec, denoiser, levels);
     double out = 0;
     for (size_t i = first; i + 1 < levels.size(); ++i) {
@@ -105,7 +108,8 @@ TEST(Exactness, PolynomialSlopesAreIntegratedExactly) {
     for (int r = 0; r <= 3; ++r) {
         const std::string spec = "deis-tab:order=" + std::to_string(r);
         cases.push_back({spec, [vp](double s) { return vp.time(s); }, r, true});
-        cases.push_back({spec + ",beta-d=3,beta-min=0.7", [other](double s) { return other.time(s); }, r, true});
+        cases.push_back(
+            {spec + ",beta-d=3,beta-min=0.7", [other](double s) { return other.time(s); }, r, true});
         cases.push_back({spec + ",time=sigma", identity, r, true});
         cases.push_back({spec + ",time=log-sigma", [](double s) { return std::log(s); }, r, false});
     }
@@ -124,12 +128,13 @@ TEST(Exactness, PolynomialSlopesAreIntegratedExactly) {
             }
     std::printf("exactness: %d slopes, worst %.1e\n", checked, most);
     // One degree more is not exact, so the test sees something.
-    EXPECT_GT(slope_error("adams-bashforth:order=3", random_levels(1, 9, 0.002, 80, false), identity, 3, 2), 1e-4);
+    EXPECT_GT(slope_error("adams-bashforth:order=3", random_levels(1, 9, 0.002, 80, false), identity, 3, 2),
+              1e-4);
     EXPECT_GT(slope_error("ipndm:order=2", random_levels(1, 9, 0.002, 80, false), identity, 1, 1), 1e-4);
 }
 
-/// The output is lambda^degree, lambda = -ln sigma: x(b) / b = x(a) / a + int_b^a D / sigma^2. Largest relative
-/// error of the steps first..last - 1.
+/// The output is lambda^degree, lambda = -ln sigma: x(b) / b = x(a) / a + int_b^a D / sigma^2. Largest
+/// relative error of the steps first..last - 1.
 double output_error(const std::string& spec, const std::vector<double>& levels, int degree, size_t first,
                     size_t last) {
     const auto output = [&](double sigma) { return std::pow(-std::log(sigma), degree); };
@@ -152,7 +157,8 @@ TEST(Exactness, PolynomialOutputsAreIntegratedExactly) {
     const auto exact = [&](const std::string& spec, int degree, size_t first, size_t last) {
         for (uint64_t seed = 1; seed <= 8; ++seed)
             for (int d = 0; d <= degree; ++d) {
-                const double error = output_error(spec, random_levels(seed, steps, 0.002, 80, false), d, first, last);
+                const double error =
+                    output_error(spec, random_levels(seed, steps, 0.002, 80, false), d, first, last);
                 EXPECT_LT(error, 2e-11) << spec << " degree " << d << " seed " << seed;
                 most = std::max(most, error);
             }
@@ -161,7 +167,8 @@ TEST(Exactness, PolynomialOutputsAreIntegratedExactly) {
     exact("dpmpp-3m:variant=published", 1, 2, steps);
     exact("dpmpp-3m:warmup=phi2", 1, 1, steps);
     for (const std::string b : {"bh1", "bh2"}) {
-        exact("unipc:order=2,b=" + b, 2, 1, steps - 1);  // corrected steps: one degree more than the predictor
+        exact("unipc:order=2,b=" + b, 2, 1,
+              steps - 1);  // corrected steps: one degree more than the predictor
         exact("unipc:order=3,b=" + b, 3, 2, steps - 1);
         exact("unipc:order=3,b=" + b, 2, 2, steps);
         exact("unipc:order=3,lower-order-final=true,b=" + b, 3, 2, steps - 3);
@@ -202,17 +209,20 @@ TEST(Exactness, AConstantOutputGivesTheExactSolution) {
 }
 
 TEST(Exactness, MethodsThatAreOne) {
-    const auto target = make_exact(Spec::parse("exact:mixture,means=[-1,0.5,0.2,-0.3],dim=2,widths=[0.2,0.3]"));
+    const auto target =
+        make_exact(Spec::parse("exact:mixture,means=[-1,0.5,0.2,-0.3],dim=2,widths=[0.2,0.3]"));
     const PhiloxNoise noise(5, {0, 1, 2, 3}, {2});
     const auto run = [&](const std::string& spec, const std::vector<double>& levels) {
-        return make_sampler(Spec::parse(spec))->sample(*target, probe::schedule_of(levels, target->process()), noise);
+        return make_sampler(Spec::parse(spec))
+            ->sample(*target, probe::schedule_of(levels, target->process()), noise);
     };
     std::vector<double> uniform;
     for (int i = 0; i <= 12; ++i) uniform.push_back(6 - 0.45 * i);
     for (uint64_t seed = 1; seed <= 6; ++seed)
         for (bool zero : {false, true}) {
             const auto levels = random_levels(seed, 8, 0.05, 40, zero);
-            for (const std::string spec : {"adams-bashforth:order=1", "ipndm:order=1", "ipndm-v:order=1", "deis-tab:order=0"})
+            for (const std::string spec :
+                 {"adams-bashforth:order=1", "ipndm:order=1", "ipndm-v:order=1", "deis-tab:order=0"})
                 EXPECT_LT(worst(run(spec, levels), run("euler", levels)), 1e-12) << spec;
             for (const char* order : {"1", "2", "3", "4"}) {
                 const std::string degree = std::to_string(std::stoi(order) - 1);
@@ -224,23 +234,25 @@ TEST(Exactness, MethodsThatAreOne) {
             // Two steps of 3M are two steps of 2M, and three where the third is lowered.
             const std::vector<double> two(levels.begin(), levels.begin() + 3);
             EXPECT_LT(worst(run("dpmpp-3m", two), run("dpmpp-2m", two)), 1e-12);
-            EXPECT_LT(worst(run("dpmpp-3m:lower-order-final=true", two), run("dpmpp-2m:lower-order-final=true", two)), 1e-12);
+            EXPECT_LT(worst(run("dpmpp-3m:lower-order-final=true", two),
+                            run("dpmpp-2m:lower-order-final=true", two)),
+                      1e-12);
         }
     for (const std::string order : {"2", "3", "4"})
-        EXPECT_LT(worst(run("ipndm:order=" + order, uniform), run("adams-bashforth:order=" + order, uniform)), 1e-11);
+        EXPECT_LT(worst(run("ipndm:order=" + order, uniform), run("adams-bashforth:order=" + order, uniform)),
+                  1e-11);
     EXPECT_LT(worst(run("ipndm:order=3", uniform), run("ipndm-v:order=3", uniform)), 1e-11);
 }
 
-/// The published coefficients on equal steps: 19/8, -65/24, 43/24, -11/24. Outputs whose slope is 1 at one knot
-/// and 0 at all others show them.
+/// The published coefficients on equal steps: 19/8, -65/24, 43/24, -11/24. Outputs whose slope is 1 at one
+/// knot and 0 at all others show them.
 TEST(Exactness, CoefficientsOfEqualSteps) {
     const auto coefficients = [](const std::string& spec) {
         std::vector<double> levels, out;
         for (int i = 0; i <= 5; ++i) levels.push_back(6 - i);
         for (size_t j = 0; j < 4; ++j) {
-            const FormulaDenoiser denoiser([&](const at::Tensor& x, double sigma) {
-                return sigma == levels[4 - j] ? x - sigma : x;
-            });
+            const FormulaDenoiser denoiser(
+                [&](const at::Tensor& x, double sigma) { return sigma == levels[4 - j] ? x - sigma : x; });
             const auto x = path(spec, denoiser, levels);
             out.push_back(-(x[5] - x[4]));
         }
@@ -293,8 +305,11 @@ TEST(Exactness, MidpointsAreRoundedToATable) {
         const Schedule schedule = probe::schedule_of(levels, p);
         const probe::GivenNoise noise(at::ones({1, 1}, at::kDouble));
         const std::string r = "r=" + format_number(wanted);
-        EXPECT_NEAR(make_sampler(Spec::parse("dpm-2:" + r))->sample(*target, schedule, noise).item<double>(), dpm, 1e-12);
-        EXPECT_NEAR(make_sampler(Spec::parse("dpmpp-2s:" + r))->sample(*target, schedule, noise).item<double>(), dpmpp, 1e-12);
+        EXPECT_NEAR(make_sampler(Spec::parse("dpm-2:" + r))->sample(*target, schedule, noise).item<double>(),
+                    dpm, 1e-12);
+        EXPECT_NEAR(
+            make_sampler(Spec::parse("dpmpp-2s:" + r))->sample(*target, schedule, noise).item<double>(),
+            dpmpp, 1e-12);
     }
     // Neighbours in the table leave no room; with fractional times they do.
     Schedule close = probe::schedule_of({p.sigma(100), p.sigma(99), 0}, p);
@@ -317,10 +332,26 @@ TEST(Exactness, MidpointsAreRoundedToATable) {
 }
 
 TEST(Exactness, ValuesOutOfRangeAreRefused) {
-    for (const char* spec : {"dpm-2:r=0", "dpm-2:r=1", "dpm-2:r=nan", "dpmpp-2s:eta=1.5", "dpmpp-2s:eta=-1", "dpmpp-2s:r=-0.5",
-                             "unipc:order=1", "unipc:order=4", "unipc:b=bh3", "ipndm:order=0", "ipndm:order=5", "ipndm-v:order=5",
-                             "adams-bashforth:order=0", "adams-bashforth:order=5", "deis-tab:order=-1", "deis-tab:order=4",
-                             "deis-tab:beta-min=0", "deis-tab:beta-d=inf", "deis-tab:time=log", "dpmpp-3m:variant=3"})
+    for (const char* spec : {"dpm-2:r=0",
+                             "dpm-2:r=1",
+                             "dpm-2:r=nan",
+                             "dpmpp-2s:eta=1.5",
+                             "dpmpp-2s:eta=-1",
+                             "dpmpp-2s:r=-0.5",
+                             "unipc:order=1",
+                             "unipc:order=4",
+                             "unipc:b=bh3",
+                             "ipndm:order=0",
+                             "ipndm:order=5",
+                             "ipndm-v:order=5",
+                             "adams-bashforth:order=0",
+                             "adams-bashforth:order=5",
+                             "deis-tab:order=-1",
+                             "deis-tab:order=4",
+                             "deis-tab:beta-min=0",
+                             "deis-tab:beta-d=inf",
+                             "deis-tab:time=log",
+                             "dpmpp-3m:variant=3"})
         EXPECT_THROW(make_sampler(Spec::parse(spec)), Error) << spec;
 }
 

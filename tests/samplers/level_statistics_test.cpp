@@ -16,7 +16,8 @@ namespace {
 class LevelStatisticsTest : public ::testing::Test {
   protected:
     LevelStatisticsTest()
-        : path_((std::filesystem::temp_directory_path() / ("schedbench-stat-" + std::to_string(getpid()) + ".json"))
+        : path_((std::filesystem::temp_directory_path() /
+                 ("schedbench-stat-" + std::to_string(getpid()) + ".json"))
                     .string()) {}
     ~LevelStatisticsTest() override { std::filesystem::remove(path_); }
     static LevelStatistics example() {
@@ -62,14 +63,18 @@ TEST_F(LevelStatisticsTest, LevelsBetweenAndOutside) {
 }
 
 TEST_F(LevelStatisticsTest, FaultsAreNamed) {
-    const std::string head = R"({"format":"schedbench level statistics","version":1,"process":"p","clip":false,"n":1,)",
-                      good = head + R"("sigma":[1,2],"gamma":[0,1],"error":[0,1]})";
+    const std::string
+        head = R"({"format":"schedbench level statistics","version":1,"process":"p","clip":false,"n":1,)",
+        good = head + R"("sigma":[1,2],"gamma":[0,1],"error":[0,1]})";
     EXPECT_EQ(read(good).sigma.size(), 2u);
     for (const std::string& bad :
          {std::string("nonsense"), std::string("{}"), head + R"("sigma":[1,2],"gamma":[0,1]})",
-          head + R"("sigma":[1,2],"gamma":[0],"error":[0,1]})", head + R"("sigma":[2,1],"gamma":[0,1],"error":[0,1]})",
-          head + R"("sigma":[0,1],"gamma":[0,1],"error":[0,1]})", head + R"("sigma":[],"gamma":[],"error":[]})",
-          head + R"("sigma":[1,2],"gamma":[0,-1],"error":[0,1]})", head + R"("sigma":[1,2],"gamma":[0,null],"error":[0,1]})",
+          head + R"("sigma":[1,2],"gamma":[0],"error":[0,1]})",
+          head + R"("sigma":[2,1],"gamma":[0,1],"error":[0,1]})",
+          head + R"("sigma":[0,1],"gamma":[0,1],"error":[0,1]})",
+          head + R"("sigma":[],"gamma":[],"error":[]})",
+          head + R"("sigma":[1,2],"gamma":[0,-1],"error":[0,1]})",
+          head + R"("sigma":[1,2],"gamma":[0,null],"error":[0,1]})",
           std::string(R"({"format":"schedbench level statistics","version":2})")})
         try {
             read(bad);

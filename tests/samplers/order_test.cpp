@@ -1,9 +1,9 @@
-// The observed order of convergence of every deterministic sampler and variant is at least the declared one, on
-// a linear and on a non-linear problem with exact solutions.
+// The observed order of convergence of every deterministic sampler and variant is at least the declared one,
+// on a linear and on a non-linear problem with exact solutions.
 //
-// Declared orders are those with exact starting values. To have them without opening the samplers, the schedule
-// starts with steps that are tiny: it is uniform in s with sigma = curve(s^3), so the first step is N^-3 of the
-// range, and what a first step of order 1 leaves is of the size N^-6.
+// Declared orders are those with exact starting values. To have them without opening the samplers, the
+// schedule starts with steps that are tiny: it is uniform in s with sigma = curve(s^3), so the first step is
+// N^-3 of the range, and what a first step of order 1 leaves is of the size N^-6.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -19,8 +19,8 @@
 namespace schedbench {
 namespace {
 
-/// In one dimension the probability flow keeps the order of points, so it carries x at level a to the y at level b
-/// with F_b(y) = F_a(x), F the distribution function.
+/// In one dimension the probability flow keeps the order of points, so it carries x at level a to the y at
+/// level b with F_b(y) = F_a(x), F the distribution function.
 struct Flow {
     probe::Mixture data;
 
@@ -28,7 +28,8 @@ struct Flow {
         double sum = 0;
         for (size_t k = 0; k < data.means.size(); ++k)
             sum += data.weights[k] / 2 *
-                   std::erfc(-sign * (x - data.means[k]) / (std::numbers::sqrt2 * std::hypot(data.widths[k], sigma)));
+                   std::erfc(-sign * (x - data.means[k]) /
+                             (std::numbers::sqrt2 * std::hypot(data.widths[k], sigma)));
         return sum;
     }
     double transport(double x, double a, double b) const {
@@ -72,11 +73,14 @@ TEST(Order, TransportIsTheExactSolution) {
         EXPECT_NEAR(gaussian.transport(x, kHigh, kLow), expected, 1e-14);
     }
     const Flow mixture{{{-1, 0.9}, {0.5, 0.6}, {0.35, 0.65}}};
-    const auto exact = make_exact(Spec::parse("exact:mixture,means=[-1,0.9],widths=[0.5,0.6],weights=[0.35,0.65]"));
+    const auto exact =
+        make_exact(Spec::parse("exact:mixture,means=[-1,0.9],widths=[0.5,0.6],weights=[0.35,0.65]"));
     for (double x : kStarts) {  // there and back
-        EXPECT_NEAR(mixture.transport(mixture.transport(x, kHigh, kLow), kLow, kHigh), x, 2e-14 * (1 + std::abs(x)));
+        EXPECT_NEAR(mixture.transport(mixture.transport(x, kHigh, kLow), kLow, kHigh), x,
+                    2e-14 * (1 + std::abs(x)));
         const double h = 1e-5;  // the derivative in sigma is the slope
-        const double slope = (mixture.transport(x, kHigh, kHigh + h) - mixture.transport(x, kHigh, kHigh - h)) / (2 * h);
+        const double slope =
+            (mixture.transport(x, kHigh, kHigh + h) - mixture.transport(x, kHigh, kHigh - h)) / (2 * h);
         const at::Tensor at_x = at::full({1, 1}, x, at::kDouble);
         const double denoised = denoise_at(*exact, at_x, exact->process().locate(kHigh)).x0.item<double>();
         EXPECT_NEAR(mixture.data.denoised(x, kHigh), denoised, 1e-14);
@@ -104,11 +108,11 @@ TEST(Order, IsAtLeastTheDeclaredOne) {
             for (int steps : {320, 640}) errors.push_back(error(*sampler, model, exact[t], steps));
             const double slope = std::log2(errors[0] / errors[1]);
             std::array<char, 96> text{};
-            std::snprintf(text.data(), text.size(), "  %s %.2f (%.1e)", names[t].c_str(), slope,
-                          errors[1]);
+            std::snprintf(text.data(), text.size(), "  %s %.2f (%.1e)", names[t].c_str(), slope, errors[1]);
             line += text.data();
             EXPECT_GE(slope, declared - 0.15) << spec << " on " << names[t];
-            // Nor is less declared than there is; ipndm-v's error of order 2 is that of uneven first steps, and small.
+            // Nor is less declared than there is; ipndm-v's error of order 2 is that of uneven first steps,
+            // and small.
             const bool tight = t == 0 && spec != "ipndm-v:order=4";
             EXPECT_TRUE(!tight || slope <= declared + 0.5) << spec << ": " << slope;
             ++checked;
@@ -125,7 +129,8 @@ TEST(Order, OfTheVarianceOfStochasticSamplers) {
     std::vector<std::string> specs{"ddim:eta=0.6", "dpmpp-2s:eta=0.6", "dpmpp-2s:eta=1", "heun:s-churn=0.4"};
     for (const std::string& spec : probe::all_variants()) {
         const auto sampler = make_sampler(Spec::parse(spec));
-        if (sampler->stochastic() && !sampler->needs().variance && !sampler->needs().table) specs.push_back(spec);
+        if (sampler->stochastic() && !sampler->needs().variance && !sampler->needs().table)
+            specs.push_back(spec);
     }
     int checked = 0;
     for (const std::string& spec : specs) {
@@ -135,11 +140,13 @@ TEST(Order, OfTheVarianceOfStochasticSamplers) {
         std::vector<double> errors;
         for (int steps : {60, 120}) {
             const double variance = probe::output_variance(
-                *sampler, *target, probe::schedule_of(levels(steps), target->process()), 0.25 + kHigh * kHigh);
+                *sampler, *target, probe::schedule_of(levels(steps), target->process()),
+                0.25 + kHigh * kHigh);
             errors.push_back(std::abs(variance / (0.25 + kLow * kLow) - 1));
         }
         const double slope = std::log2(errors[0] / errors[1]);
-        std::printf("order: variance of %-55s declared %d, seen %.2f (%.1e)\n", spec.c_str(), declared, slope, errors[1]);
+        std::printf("order: variance of %-55s declared %d, seen %.2f (%.1e)\n", spec.c_str(), declared, slope,
+                    errors[1]);
         EXPECT_GE(slope, declared - 0.15) << spec;
         ++checked;
     }

@@ -10,7 +10,8 @@
 namespace schedbench {
 namespace {
 
-/// Every family and variant of the registry that any model can run, and those with noise beside their default.
+/// Every family and variant of the registry that any model can run, and those with noise beside their
+/// default.
 std::vector<std::string> all_samplers() {
     std::vector<std::string> out{"ddim:eta=0.7", "dpmpp-2s:eta=0.7", "heun:s-churn=10,s-noise=1.003"};
     for (const std::string& spec : probe::all_variants()) {
@@ -120,7 +121,8 @@ struct Evaluations {
 };
 
 TEST(Samplers, EvaluationsAreWhatTheFamilySays) {
-    static const std::map<std::string, Evaluations> known{{"1", {1, 0}}, {"2, but 1 on a step to level 0", {2, 1}}};
+    static const std::map<std::string, Evaluations> known{{"1", {1, 0}},
+                                                          {"2, but 1 on a step to level 0", {2, 1}}};
     const auto target = make_exact(Spec::parse("exact:gaussian,c=0.5"));
     int checked = 0;
     for (const std::string& spec : all_samplers()) {
@@ -132,7 +134,8 @@ TEST(Samplers, EvaluationsAreWhatTheFamilySays) {
                 std::vector<double> levels = random_levels(4, zero ? steps : steps + 1, 0.1, 10);
                 if (!zero) levels.pop_back();
                 const CountingDenoiser counter(target);
-                sampler->sample(counter, probe::schedule_of(levels, target->process()), PhiloxNoise(0, {0}, {1}));
+                sampler->sample(counter, probe::schedule_of(levels, target->process()),
+                                PhiloxNoise(0, {0}, {1}));
                 EXPECT_EQ(counter.calls(), says->second.step * steps - (zero ? says->second.zero_less : 0))
                     << spec << (zero ? " to zero" : "");
                 ++checked;
