@@ -40,7 +40,7 @@ struct Filter {
 
 struct Found {
     std::vector<DenoisingStatistics> statistics;
-    std::string dataset;              ///< rows of published tables that a JSON file asks for
+    std::string dataset;  ///< rows of published tables that a JSON file asks for
     std::vector<std::string> models;
 };
 
@@ -76,8 +76,9 @@ Found read_all(const std::vector<std::string>& paths, const Filter& filter) {
     for (auto& [id, s] : by_id) out.statistics.push_back(std::move(s));
     if (out.statistics.empty())
         throw Error("option",
-                    "holds no denoising statistics" +
-                        std::string(filter.model.empty() && filter.clip.empty() ? "" : " that fit --model and --clip"),
+                    "holds no denoising statistics" + std::string(filter.model.empty() && filter.clip.empty()
+                                                                      ? ""
+                                                                      : " that fit --model and --clip"),
                     paths.front(), "make them with schedbench statistics");
     return out;
 }
@@ -109,7 +110,8 @@ std::vector<Pair> pair_up(std::vector<DenoisingStatistics> first, std::vector<De
         slot = std::move(s);
     };
     const auto only_one = [](const std::vector<DenoisingStatistics>& list) {  // split, in every clip rule
-        return std::all_of(list.begin(), list.end(), [&](const auto& s) { return s.data_hash == list[0].data_hash; });
+        return std::all_of(list.begin(), list.end(),
+                           [&](const auto& s) { return s.data_hash == list[0].data_hash; });
     };
     const bool two_files = !second.empty();
     for (auto& s : first)
@@ -160,7 +162,8 @@ nlohmann::json json_of(const LikelihoodRow& row) {
 /// One block for each decoder, first-step variance, clip rule and split; a column for each number of steps.
 void print_blocks(const std::vector<LikelihoodRow>& rows) {
     const auto block = [](const LikelihoodRow& r) {
-        return "decoder " + r.decoder + ", first step " + r.first_step + ", clip " + r.clip + ", split " + r.split;
+        return "decoder " + r.decoder + ", first step " + r.first_step + ", clip " + r.clip + ", split " +
+               r.split;
     };
     std::vector<std::string> blocks, lines;
     std::vector<int> steps;
@@ -182,7 +185,8 @@ void print_blocks(const std::vector<LikelihoodRow>& rows) {
             int64_t images = 0;
             for (const LikelihoodRow& row : rows) {
                 const auto at = std::find(steps.begin(), steps.end(), row.steps) - steps.begin();
-                if (block(row) != name || at < static_cast<std::ptrdiff_t>(from) || at >= static_cast<std::ptrdiff_t>(to))
+                if (block(row) != name || at < static_cast<std::ptrdiff_t>(from) ||
+                    at >= static_cast<std::ptrdiff_t>(to))
                     continue;
                 const std::pair key(row.variance, row.stride);
                 note(order, key);
@@ -195,35 +199,50 @@ void print_blocks(const std::vector<LikelihoodRow>& rows) {
             for (const auto& key : order) {
                 std::vector<std::string> line{key.first, key.second};
                 for (const LikelihoodRow* row : cells[key])
-                    line.push_back(!row ? "-" : fixed_number(row->bits_per_dim.value, row->bits_per_dim.value < 99.995 ? 4 : 2));
+                    line.push_back(!row ? "-"
+                                        : fixed_number(row->bits_per_dim.value,
+                                                       row->bits_per_dim.value < 99.995 ? 4 : 2));
                 table.add(std::move(line));
             }
             std::cout << (name == blocks.front() && from == 0 ? "" : "\n") << name << "\n"
                       << "bits/dim over " << images << (images == 1 ? " image" : " images") << ", "
-                      << (worst < 0 ? std::string("no standard errors") : "standard errors up to " + short_number(worst, 2))
+                      << (worst < 0 ? std::string("no standard errors")
+                                    : "standard errors up to " + short_number(worst, 2))
                       << "\n";
             table.print(std::cout);
         }
 }
 
 void print_compared(const std::vector<ComparedRow>& rows) {
-    TextTable table({"<source", "<model", "<method", "steps", "printed", "ours", "ours - printed", "<ours is"});
+    TextTable table(
+        {"<source", "<model", "<method", "steps", "printed", "ours", "ours - printed", "<ours is"});
     for (const ComparedRow& r : rows)
-        table.add({r.published.source + (r.published.status == "as printed" ? "" : " (" + r.published.status + ")"),
-                   r.published.model, r.published.method, std::to_string(r.published.steps),
-                   fixed_number(r.published.value, 2), fixed_number(r.bits_per_dim, 4),
-                   fixed_number(r.bits_per_dim - r.published.value, 3),
-                   r.variance + " " + r.stride + ", first step " + r.first_step +
-                       (r.note.empty() ? "" : " (" + r.note + ")")});
+        table.add(
+            {r.published.source + (r.published.status == "as printed" ? "" : " (" + r.published.status + ")"),
+             r.published.model, r.published.method, std::to_string(r.published.steps),
+             fixed_number(r.published.value, 2), fixed_number(r.bits_per_dim, 4),
+             fixed_number(r.bits_per_dim - r.published.value, 3),
+             r.variance + " " + r.stride + ", first step " + r.first_step +
+                 (r.note.empty() ? "" : " (" + r.note + ")")});
     table.print(std::cout);
 }
 
 nlohmann::json json_of(const ComparedRow& r) {
-    return {{"source", r.published.source}, {"table", r.published.table},   {"dataset", r.published.dataset},
-            {"model", r.published.model},   {"method", r.published.method}, {"steps", r.published.steps},
-            {"published", r.published.value}, {"status", r.published.status}, {"remark", r.published.remark},
-            {"stride", r.stride},           {"variance", r.variance},       {"first_step", r.first_step},
-            {"decoder", r.decoder},         {"bits_per_dim", r.bits_per_dim}, {"se", number(r.se)},
+    return {{"source", r.published.source},
+            {"table", r.published.table},
+            {"dataset", r.published.dataset},
+            {"model", r.published.model},
+            {"method", r.published.method},
+            {"steps", r.published.steps},
+            {"published", r.published.value},
+            {"status", r.published.status},
+            {"remark", r.published.remark},
+            {"stride", r.stride},
+            {"variance", r.variance},
+            {"first_step", r.first_step},
+            {"decoder", r.decoder},
+            {"bits_per_dim", r.bits_per_dim},
+            {"se", number(r.se)},
             {"note", r.note}};
 }
 
@@ -236,7 +255,9 @@ void compare(const Options& options, const Found& found, const Pair& pair) {
     std::vector<PublishedRow> published;
     for (const std::string& path : options.texts("compare"))
         for (PublishedRow& row : read_published(path)) published.push_back(std::move(row));
-    std::vector<std::string> models = comma_words(options.text_or("published-model", ""), "--published-model"), left_out;
+    std::vector<std::string> models =
+                                 comma_words(options.text_or("published-model", ""), "--published-model"),
+                             left_out;
     if (models.empty()) models = found.models;
     const auto rows =
         compare_with_published(*pair.choose, pair.score ? *pair.score : *pair.choose, published,
@@ -258,18 +279,21 @@ int run(const std::vector<std::string>& arguments) {
     options.list("statistics", "run file with statistics, or a JSON file of them; may be given several times")
         .value("test", "", "run file with the statistics of the test data, if it is another one")
         .value("stride", "even,even-kt,ddim-quad,quadratic,dp",
-               "strides: even (from 1), even-kt (kT/K), ddim-quad, quadratic (T(k/K)^2), dp (chosen on the train "
+               "strides: even (from 1), even-kt (kT/K), ddim-quad, quadratic (T(k/K)^2), dp (chosen on the "
+               "train "
                "data, exactly K steps)")
-        .value("variance", "known",
-               "reverse variances: posterior, beta, corrected-analytic, analytic, learned; known: all that the "
-               "statistics hold")
+        .value(
+            "variance", "known",
+            "reverse variances: posterior, beta, corrected-analytic, analytic, learned; known: all that the "
+            "statistics hold")
         .value("first-step", "table",
                "variance of the decoder: table (of t_1 alone), path (of the first two nodes), optimal (M_t)")
         .value("decoder", "measured", "decoders: tanh, erf, density; measured: the one of the pass")
         .value("steps", "", "numbers of steps; default 8,16,32,64,128,256 and all of the table")
         .value("model", "", "only statistics whose model has this text in its spec")
         .value("clip", "", "only statistics with this clip rule: true or false")
-        .list("compare", "CSV of published figures (results/published): ours beside them, instead of the table")
+        .list("compare",
+              "CSV of published figures (results/published): ours beside them, instead of the table")
         .value("published-dataset", "", "only rows of --compare with this data set")
         .value("published-model", "", "only rows of --compare whose model has one of these texts in its name")
         .value("output", "", "run file to keep the rows in as well")
@@ -282,7 +306,8 @@ int run(const std::vector<std::string>& arguments) {
     LikelihoodRequest request;
     request.strides = comma_words(options.text("stride"), "--stride");
     request.first_steps = comma_words(options.text("first-step"), "--first-step");
-    if (options.text("decoder") != "measured") request.decoders = comma_words(options.text("decoder"), "--decoder");
+    if (options.text("decoder") != "measured")
+        request.decoders = comma_words(options.text("decoder"), "--decoder");
     const std::vector<int> steps = comma_integers(options.text_or("steps", ""), "--steps");
     std::vector<DenoisingStatistics> test;
     if (options.has("test")) test = read_all({options.text("test")}, filter).statistics;
@@ -314,8 +339,9 @@ int run(const std::vector<std::string>& arguments) {
                 if (n < table || n == table) request.steps.push_back(n);
         std::sort(request.steps.begin(), request.steps.end());
         request.steps.erase(std::unique(request.steps.begin(), request.steps.end()), request.steps.end());
-        request.variances = options.text("variance") == "known" ? known_variances(*pair.choose)
-                                                                 : comma_words(options.text("variance"), "--variance");
+        request.variances = options.text("variance") == "known"
+                                ? known_variances(*pair.choose)
+                                : comma_words(options.text("variance"), "--variance");
         for (LikelihoodRow& row : rows_of(pair, request, left_out)) rows.push_back(std::move(row));
         identity += pair.choose->identity().dump() + std::to_string(pair.choose->images);
         if (pair.score) identity += pair.score->identity().dump() + std::to_string(pair.score->images);
@@ -349,7 +375,8 @@ const Command kBpdCommand = {
     "  schedbench bpd --statistics st.h5 --stride even,quadratic,dp --variance posterior --steps 10,20,50 "
     "--json\n"
     "  schedbench bpd --statistics train.h5 --test test.h5 --clip true\n"
-    "  schedbench bpd --statistics results/published/ls-fixture.json --compare results/published/bao-2022.csv "
+    "  schedbench bpd --statistics results/published/ls-fixture.json --compare "
+    "results/published/bao-2022.csv "
     "--compare results/published/watson-2021-nll.csv\n"
     "Paths of the stride dp are chosen on the train data and scored on both; a file may hold both splits.\n",
     run};

@@ -60,7 +60,8 @@ class Checkpoint {
     void load(Rules& rules) const {
         if (!fs::exists(path_)) return;
         for (DenoisingStatistics& rule : rules)
-            if (auto found = find_statistics({path_}, statistics_id(rule)); found && found->images > rule.images)
+            if (auto found = find_statistics({path_}, statistics_id(rule));
+                found && found->images > rule.images)
                 rule = std::move(*found);
     }
     /// Skipped while writing would take more than a twentieth of the time.
@@ -89,8 +90,9 @@ class Checkpoint {
 
   private:
     static std::string suffix(const Rank& rank) {
-        return rank.world_size == 1 ? ""
-                                    : "-rank" + std::to_string(rank.rank) + "of" + std::to_string(rank.world_size);
+        return rank.world_size == 1
+                   ? ""
+                   : "-rank" + std::to_string(rank.rank) + "of" + std::to_string(rank.world_size);
     }
     std::string path_;
     Clock::time_point last_ = Clock::now();
@@ -205,7 +207,7 @@ bool join_ranks(Rules& rules, const Rules& fresh, const Job& job) {
     std::vector<Checkpoint> files;
     std::vector<Rules> parts;
     for (int64_t rank = 0; rank < job.rank.world_size; ++rank) {
-        Job other{job.model,     {},         job.runtime, job.settings, {rank, job.rank.world_size},
+        Job other{job.model,  {},         job.runtime, job.settings, {rank, job.rank.world_size},
                   job.wanted, job.output, job.compact};
         files.emplace_back(job.output, fresh, other.rank);
         parts.push_back(fresh);
@@ -232,8 +234,8 @@ Rank rank_of(const Options& options) {
     check_rank(out, "--rank, --world-size");
     if (out.world_size > kStatisticsLanes)
         throw Error("option",
-                    "statistics can be shared by at most " + std::to_string(kStatisticsLanes) + " ranks, not " +
-                        std::to_string(out.world_size),
+                    "statistics can be shared by at most " + std::to_string(kStatisticsLanes) +
+                        " ranks, not " + std::to_string(out.world_size),
                     "--world-size");
     return out;
 }
@@ -244,14 +246,17 @@ int run(const std::vector<std::string>& arguments) {
         .value("images", "0", "how many images, from the first; 0: all")
         .value("clip", "both", "clip x0hat to [-1, 1]: true, false, or both rules from the same evaluations")
         .value("decoder", "auto",
-               "decoder whose terms of each image are kept: tanh, erf or density; auto: tanh for images, density else")
+               "decoder whose terms of each image are kept: tanh, erf or density; auto: tanh for images, "
+               "density else")
         .value("grid", "1000", "levels uniform in ln sigma, for a continuous model only")
         .value("batch", "16", "images a block: after each the pass is saved")
         .value("seed", "0", "seed of the noise")
         .value("per-image", "true",
-               "keep the terms of each image, for error bars: true or false (4 bytes a term, 2 or 3 terms a level)")
+               "keep the terms of each image, for error bars: true or false (4 bytes a term, 2 or 3 terms a "
+               "level)")
         .flag("compact",
-              "keep no sums of groups of images: a small file that cannot be continued, and has no error bars of "
+              "keep no sums of groups of images: a small file that cannot be continued, and has no error "
+              "bars of "
               "learned variance")
         .value("output", "", "run file (HDF5) to put them in; other content of it stays")
         .value("rank", "", "rank of this process (default: from torchrun, Slurm, OpenMPI or PMI)")
@@ -308,7 +313,8 @@ int run(const std::vector<std::string>& arguments) {
         complete = complete && rule.images >= job.wanted;
     }
     if (complete) {
-        std::cerr << job.output << " has them already, for " << rules.front().images << " images: nothing to do\n";
+        std::cerr << job.output << " has them already, for " << rules.front().images
+                  << " images: nothing to do\n";
         write_levels(options, rules.front());
         report(rules, job.output, options.on("json"));
         return 0;
@@ -334,7 +340,8 @@ int run(const std::vector<std::string>& arguments) {
         checkpoint.remove();
     if (!joined) {
         std::cerr << "rank " << job.rank.rank << " has measured its " << rules.front().images
-                  << " images; the last rank to finish joins the parts in " << work_folder(job.output) << "\n";
+                  << " images; the last rank to finish joins the parts in " << work_folder(job.output)
+                  << "\n";
         return 0;
     }
     std::error_code ignored;
@@ -359,7 +366,7 @@ const Command kStatisticsCommand = {
     "fashion-mnist:split=test --images 256 \\\n"
     "      --output st.h5\n"
     "A pass that was stopped is continued by the same command; a larger --images adds images.\n"
-    "Space: for T levels and a network with learned variance about 13 T kB a clip rule (1 T kB with\n"
+    "Space: for T levels and a network with learned variance about 18 T kB a clip rule (10 T kB with\n"
     "--compact), and 12 T bytes an image.\n",
     run};
 

@@ -1,5 +1,5 @@
-// The pass of denoising statistics: what is done beside the network, as a part of the network's own time (goal: at most
-// 2 %), on the shipped Fashion-MNIST network and random bytes.
+// The pass of denoising statistics: what is done beside the network, as a part of the network's own time
+// (goal: at most 2 %), on the shipped Fashion-MNIST network and random bytes.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
@@ -7,8 +7,8 @@
 #include <ctime>
 
 #include "core/noise.h"
-#include "likelihood/denoising_statistics.h"
 #include "core/spec_schema.h"
+#include "likelihood/denoising_statistics.h"
 #include "models/native.h"
 
 namespace schedbench {
@@ -58,10 +58,11 @@ Dataset images(int64_t count) {
 void statistics_pass(benchmark::State& state) {
     at::set_num_threads(1);
     // 40 levels instead of 1000; the network does not know the difference.
-    const auto network = load_native(
-        complete(Spec::parse("native:process='linear:T=40',file=" SCHEDBENCH_SOURCE_DIR "/weights/fashion-hybrid.safetensors"),
-                 native_entries().at(0), "benchmark"),
-        "benchmark");
+    const auto network =
+        load_native(complete(Spec::parse("native:process='linear:T=40',file=" SCHEDBENCH_SOURCE_DIR
+                                         "/weights/fashion-hybrid.safetensors"),
+                             native_entries().at(0), "benchmark"),
+                    "benchmark");
     const Timed timed(network);
     const Dataset data = images(16);
     const auto source = dataset_source(data);

@@ -9,7 +9,8 @@
 
 namespace schedbench {
 
-std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps, int most) {
+std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps,
+                             int most) {
     if (steps < 1 || steps > table)
         throw Error("number",
                     "the number of steps must be from 1 to " + std::to_string(table) + ", not " +
@@ -61,7 +62,8 @@ LikelihoodRow row_of(const std::string& stride, const PathBound& bound, const De
 }  // namespace
 
 std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
-                                           const LikelihoodRequest& request, std::vector<std::string>* left_out) {
+                                           const LikelihoodRequest& request,
+                                           std::vector<std::string>* left_out) {
     std::vector<LikelihoodRow> rows;
     std::optional<Error> first_reason;
     const auto leave_out = [&](const std::string& what, const Error& reason) {
@@ -70,17 +72,19 @@ std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, con
         if (std::find(left_out->begin(), left_out->end(), text) == left_out->end()) left_out->push_back(text);
         if (!first_reason) first_reason = reason;
     };
-    const int table = train.levels(), most = request.steps.empty()
-                                                 ? 0
-                                                 : *std::max_element(request.steps.begin(), request.steps.end());
+    const int table = train.levels(),
+              most =
+                  request.steps.empty() ? 0 : *std::max_element(request.steps.begin(), request.steps.end());
     std::vector<std::string> decoders = request.decoders;
     if (decoders.empty()) decoders.push_back(decoder_name(train.decoder));
     for (const std::string& variance : request.variances)
         for (const std::string& decoder : decoders)
             for (const std::string& first_step : request.first_steps) {
-                const BoundRule rule{parse_variance(variance, "bits/dim"), parse_first_step(first_step, "bits/dim"),
-                                     decoder == "measured" ? train.decoder : parse_decoder(decoder, "bits/dim")};
-                const std::string what = "variance " + variance + ", decoder " + decoder + ", first step " + first_step;
+                const BoundRule rule{
+                    parse_variance(variance, "bits/dim"), parse_first_step(first_step, "bits/dim"),
+                    decoder == "measured" ? train.decoder : parse_decoder(decoder, "bits/dim")};
+                const std::string what =
+                    "variance " + variance + ", decoder " + decoder + ", first step " + first_step;
                 std::optional<PathBounds> on_train, on_test;
                 try {
                     on_train.emplace(train, rule);
@@ -93,10 +97,12 @@ std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, con
                     for (int k : request.steps) {
                         if (rule.first_step == FirstStepRule::path && k < 2) {
                             leave_out(what + ", 1 step",
-                                      Error("number", "the decoder's variance comes from the second node", "bits/dim"));
+                                      Error("number", "the decoder's variance comes from the second node",
+                                            "bits/dim"));
                             continue;
                         }
-                        const std::vector<int> path = stride_path(stride, *on_train, table, k, std::min(most, table));
+                        const std::vector<int> path =
+                            stride_path(stride, *on_train, table, k, std::min(most, table));
                         if (std::adjacent_find(path.begin(), path.end()) != path.end()) {
                             leave_out("stride " + stride + ", " + std::to_string(k) + " steps",
                                       Error("number", "the rule names a node twice", "bits/dim"));
@@ -160,7 +166,8 @@ std::vector<LikelihoodRow> likelihood_rows(const LikelihoodRecord& r) {
         if (r.columns.contains("decoder_term") && r.text_columns.contains("edge_terms")) {
             row.decoder_term = r.columns.at("decoder_term")[i];
             row.prior_term = r.columns.at("prior_term")[i];
-            row.edge_terms = nlohmann::json::parse(r.text_columns.at("edge_terms")[i]).get<std::vector<double>>();
+            row.edge_terms =
+                nlohmann::json::parse(r.text_columns.at("edge_terms")[i]).get<std::vector<double>>();
         }
         row.steps = static_cast<int>(r.columns.at("steps")[i]);
         row.bits_per_dim.name = "bits_per_dim";

@@ -18,11 +18,12 @@ struct LikelihoodRow {
     Estimate bits_per_dim;
     std::vector<int> path;
     double decoder_term = 0, prior_term = 0;  ///< bits/dim
-    std::vector<double> edge_terms{};         ///< bits/dim, [k] from path[k+1] to path[k]; empty in older records
+    std::vector<double> edge_terms{};  ///< bits/dim, [k] from path[k+1] to path[k]; empty in older records
 };
 
 /// Nodes of a stride over T entries; `dp` is chosen on what `choose` bounds, for up to `most` steps at once.
-std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps, int most = 0);
+std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps,
+                             int most = 0);
 
 /// What is wanted of a pair of statistics.
 struct LikelihoodRequest {
@@ -32,11 +33,14 @@ struct LikelihoodRequest {
     std::vector<int> steps;
 };
 
-/// All combinations; paths are chosen on `train` and scored on both splits, train first. Combinations that the
-/// statistics do not hold are left out, with the reason in `left_out`; if none is left, the first reason is thrown.
+/// All combinations; paths are chosen on `train` and scored on both splits, train first. Combinations that
+/// the statistics do not hold are left out, with the reason in `left_out`; if none is left, the first reason
+/// is thrown.
 std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
-                                           const LikelihoodRequest& request, std::vector<std::string>* left_out);
-/// The same where nothing may be left out, with the measured decoder and the table variance in the first step.
+                                           const LikelihoodRequest& request,
+                                           std::vector<std::string>* left_out);
+/// The same where nothing may be left out, with the measured decoder and the table variance in the first
+/// step.
 std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, const DenoisingStatistics& test,
                                            const std::vector<std::string>& strides,
                                            const std::vector<std::string>& variances,

@@ -34,8 +34,9 @@ struct Method {
     std::string stride, variance, first_step, note;
 };
 
-/// How the row was made: Bao et al. 2022 (code) has the table variance in the first step; the figures of Watson et al.
-/// 2021 fit nodes kT/K, and the variance of the respaced chain, for their even and quadratic strides alike.
+/// How the row was made: Bao et al. 2022 (code) has the table variance in the first step; the figures of
+/// Watson et al. 2021 fit nodes kT/K, and the variance of the respaced chain, for their even and quadratic
+/// strides alike.
 std::optional<Method> method_of(const PublishedRow& row, const DenoisingStatistics& s) {
     const bool gamma = !s.gamma.empty();
     const std::string analytic = gamma ? "analytic" : "corrected-analytic",
@@ -75,7 +76,8 @@ std::vector<PublishedRow> read_published(const std::string& path) {
     const std::vector<std::string> names = fields_of(line);
     std::map<std::string, size_t> column;
     for (size_t i = 0; i < names.size(); ++i) column[names[i]] = i;
-    for (const char* name : {"source", "table", "dataset", "model", "metric", "method", "steps", "value", "status"})
+    for (const char* name :
+         {"source", "table", "dataset", "model", "metric", "method", "steps", "value", "status"})
         if (!column.contains(name))
             throw Error("file", std::string("has no column ") + name, path,
                         "the columns are explained in results/published/README.md");
@@ -87,14 +89,23 @@ std::vector<PublishedRow> read_published(const std::string& path) {
             const auto it = column.find(name);
             return it != column.end() && it->second < fields.size() ? fields[it->second] : std::string();
         };
-        PublishedRow row{field("source"), field("table"),  field("dataset"), field("model"), field("metric"),
-                         field("method"), field("status"), field("remark"),  0,              0};
+        PublishedRow row{field("source"),
+                         field("table"),
+                         field("dataset"),
+                         field("model"),
+                         field("metric"),
+                         field("method"),
+                         field("status"),
+                         field("remark"),
+                         0,
+                         0};
         try {
             row.steps = std::stoi(field("steps"));
             row.value = std::stod(field("value"));
         } catch (const std::exception&) {
-            throw Error("file", "line " + std::to_string(number) + ": steps and value must be numbers, not \"" +
-                                    field("steps") + "\" and \"" + field("value") + "\"",
+            throw Error("file",
+                        "line " + std::to_string(number) + ": steps and value must be numbers, not \"" +
+                            field("steps") + "\" and \"" + field("value") + "\"",
                         path);
         }
         out.push_back(std::move(row));
@@ -102,10 +113,9 @@ std::vector<PublishedRow> read_published(const std::string& path) {
     return out;
 }
 
-std::vector<ComparedRow> compare_with_published(const DenoisingStatistics& train, const DenoisingStatistics& test,
-                                                const std::vector<PublishedRow>& rows, const std::string& dataset,
-                                                const std::vector<std::string>& models,
-                                                std::vector<std::string>& left_out) {
+std::vector<ComparedRow> compare_with_published(
+    const DenoisingStatistics& train, const DenoisingStatistics& test, const std::vector<PublishedRow>& rows,
+    const std::string& dataset, const std::vector<std::string>& models, std::vector<std::string>& left_out) {
     std::vector<ComparedRow> out;
     struct Bounds {
         Bounds(const DenoisingStatistics& a, const DenoisingStatistics& b, const BoundRule& rule)
@@ -123,7 +133,8 @@ std::vector<ComparedRow> compare_with_published(const DenoisingStatistics& train
             }))
             continue;
         const auto method = method_of(row, train);
-        const std::string what = row.source + " " + row.model + ", " + row.method + ", " + std::to_string(row.steps) + " steps";
+        const std::string what =
+            row.source + " " + row.model + ", " + row.method + ", " + std::to_string(row.steps) + " steps";
         if (!method || row.steps < 1 || row.steps > train.levels()) {
             left_out.push_back(what + (method ? ": more steps than levels" : ": no rule for this method"));
             continue;
@@ -133,7 +144,8 @@ std::vector<ComparedRow> compare_with_published(const DenoisingStatistics& train
         auto it = known.find(method->variance + method->first_step);
         if (it == known.end())
             it = known.try_emplace(method->variance + method->first_step, train, test, rule).first;
-        const std::vector<int> path = stride_path(method->stride, it->second.choose, train.levels(), row.steps, most);
+        const std::vector<int> path =
+            stride_path(method->stride, it->second.choose, train.levels(), row.steps, most);
         const PathBound bound = it->second.score.bound(path);
         out.push_back({row, method->stride, method->variance, method->first_step, decoder_name(train.decoder),
                        bound.bits_per_dim.value, bound.bits_per_dim.se, method->note});

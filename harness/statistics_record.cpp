@@ -51,8 +51,8 @@ void put_means(StatisticsRecord& r, const std::string& name, const Means& means,
 void put_rows(StatisticsRecord& r, const std::string& name, const std::vector<float>& values, int64_t images,
               const char* units) {
     if (values.empty()) return;
-    NamedArray out = array({images, static_cast<int64_t>(values.size()) / images}, {values.begin(), values.end()},
-                           units, "image,level");
+    NamedArray out = array({images, static_cast<int64_t>(values.size()) / images},
+                           {values.begin(), values.end()}, units, "image,level");
     out.single = true;
     r.arrays[name] = std::move(out);
 }
@@ -80,14 +80,14 @@ void put_lanes(StatisticsRecord& r, const DenoisingStatistics& s) {
     const auto means = [&](const char* name, auto member, const char* units) {
         const std::string text = std::string("lane_") + name;
         r.arrays[text + "_mean"] =
-            array({lanes, table}, of_lanes(s, [&](const StatisticsLane& lane, size_t t, std::vector<double>& out) {
-                      out.push_back((lane.*member)[t].mean);
-                  }),
+            array({lanes, table},
+                  of_lanes(s, [&](const StatisticsLane& lane, size_t t,
+                                  std::vector<double>& out) { out.push_back((lane.*member)[t].mean); }),
                   units, "lane,level");
         r.arrays[text + "_m2"] =
-            array({lanes, table}, of_lanes(s, [&](const StatisticsLane& lane, size_t t, std::vector<double>& out) {
-                      out.push_back((lane.*member)[t].m2);
-                  }),
+            array({lanes, table},
+                  of_lanes(s, [&](const StatisticsLane& lane, size_t t,
+                                  std::vector<double>& out) { out.push_back((lane.*member)[t].m2); }),
                   units, "lane,level");
     };
     means("error", &StatisticsLane::error, "1");
@@ -96,26 +96,28 @@ void put_lanes(StatisticsRecord& r, const DenoisingStatistics& s) {
     if (!s.learned) return;
     means("learned_decoder", &StatisticsLane::learned_decoder_nats, "nat/dim");
     const auto transform = [&](const char* name, auto member) {
-        r.arrays[name] = array({lanes, table, kLaplaceNodes},
-                               of_lanes(s, [&](const StatisticsLane& lane, size_t t, std::vector<double>& out) {
-                                   out.insert(out.end(), (lane.*member)[t].begin(), (lane.*member)[t].end());
-                               }),
-                               "1", "lane,level,node");
+        r.arrays[name] =
+            array({lanes, table, kLaplaceNodes},
+                  of_lanes(s,
+                           [&](const StatisticsLane& lane, size_t t, std::vector<double>& out) {
+                               out.insert(out.end(), (lane.*member)[t].begin(), (lane.*member)[t].end());
+                           }),
+                  "1", "lane,level,node");
     };
     transform("lane_phi_sum", &StatisticsLane::phi);
     transform("lane_psi_sum", &StatisticsLane::psi);
-    r.arrays["lane_v_sum"] =
-        array({lanes, table}, of_lanes(s, [](const StatisticsLane& lane, size_t t, std::vector<double>& out) {
-                  out.push_back(lane.v[t]);
-              }),
-              "1", "lane,level");
+    r.arrays["lane_v_sum"] = array({lanes, table},
+                                   of_lanes(s, [](const StatisticsLane& lane, size_t t,
+                                                  std::vector<double>& out) { out.push_back(lane.v[t]); }),
+                                   "1", "lane,level");
 }
 
 void put_transforms(StatisticsRecord& r, const LearnedVarianceStatistics& learned) {
     const auto table = static_cast<int64_t>(learned.mean_v.size()) - 1;
     const auto put = [&](const char* name, const std::vector<LaplaceValues>& values) {
         std::vector<double> flat;
-        for (size_t t = 1; t < values.size(); ++t) flat.insert(flat.end(), values[t].begin(), values[t].end());
+        for (size_t t = 1; t < values.size(); ++t)
+            flat.insert(flat.end(), values[t].begin(), values[t].end());
         r.arrays[name] = array({table, kLaplaceNodes}, std::move(flat), "1", "level,node");
     };
     put("phi_mean", learned.phi);
@@ -154,8 +156,8 @@ class Arrays {
         const NamedArray& found = get(record_, name, where_);
         if (found.shape != shape)
             throw Error("store",
-                        "statistics " + record_.id + ": " + name + " has " + text(found.shape) + " values, expected " +
-                            text(shape),
+                        "statistics " + record_.id + ": " + name + " has " + text(found.shape) +
+                            " values, expected " + text(shape),
                         where_, "the file is damaged, or belongs to another chain");
         return found.values;
     }
@@ -197,10 +199,13 @@ void read_lanes(DenoisingStatistics& s, const Arrays& arrays) {
         s.lanes[l].images = static_cast<int64_t>(images[l]);
         s.lanes[l].second_moment = {s.lanes[l].images, mean[l], m2[l]};
     }
-    const auto means = [&](const std::string& name, Means StatisticsLane::* member) {
-        const auto &a = arrays("lane_" + name + "_mean", {lanes, table}), &b = arrays("lane_" + name + "_m2", {lanes, table});
+    const auto means = [&](const std::string& name, Means StatisticsLane::*member) {
+        const auto &a = arrays("lane_" + name + "_mean", {lanes, table}),
+                   &b = arrays("lane_" + name + "_m2", {lanes, table});
         for (StatisticsLane& lane : s.lanes) (lane.*member).resize(width);
-        each([&](StatisticsLane& lane, size_t t, size_t i) { (lane.*member)[t] = {lane.images, a[i], b[i]}; });
+        each([&](StatisticsLane& lane, size_t t, size_t i) {
+            (lane.*member)[t] = {lane.images, a[i], b[i]};
+        });
     };
     means("error", &StatisticsLane::error);
     means("decoder", &StatisticsLane::decoder_nats);
@@ -226,17 +231,21 @@ void read_lanes(DenoisingStatistics& s, const Arrays& arrays) {
     });
 }
 
-void read_law(DenoisingStatistics& s, const Arrays& arrays, const StatisticsRecord& r, const std::string& where) {
+void read_law(DenoisingStatistics& s, const Arrays& arrays, const StatisticsRecord& r,
+              const std::string& where) {
     const NoiseProcess chain = s.chain();
     s.law.resize(1);
     for (int t = 1; t <= chain.table_size(); ++t) s.law.push_back(empty_law(chain, t, s.clip));
     const std::vector<int64_t> shape = get(r, "law_level", where).shape;
-    const auto &level = arrays("law_level", shape), &bin = arrays("law_bin", shape), &count = arrays("law_count", shape),
-               &first = arrays("law_sum", shape), &second = arrays("law_square_sum", shape);
+    const auto &level = arrays("law_level", shape), &bin = arrays("law_bin", shape),
+               &count = arrays("law_count", shape), &first = arrays("law_sum", shape),
+               &second = arrays("law_square_sum", shape);
     for (size_t i = 0; i < level.size(); ++i) {
         const auto t = static_cast<size_t>(level[i]), b = static_cast<size_t>(bin[i]);
         if (!(level[i] >= 1 && t < s.law.size() && bin[i] >= 0 && b < s.law[t].bins().size() && count[i] > 0))
-            throw Error("store", "statistics " + r.id + ": row " + std::to_string(i) + " of the laws of the errors is not of this chain",
+            throw Error("store",
+                        "statistics " + r.id + ": row " + std::to_string(i) +
+                            " of the laws of the errors is not of this chain",
                         where, "the file is damaged, or belongs to another chain");
         s.law[t].bins()[b] = {static_cast<int64_t>(count[i]), static_cast<int64_t>(first[i]),
                               static_cast<int64_t>(second[i])};
@@ -251,8 +260,8 @@ void read_transforms(DenoisingStatistics& s, const Arrays& arrays) {
     s.learned = LearnedVarianceStatistics{std::vector<LaplaceValues>(width, LaplaceValues{}),
                                           std::vector<LaplaceValues>(width, LaplaceValues{}),
                                           std::vector<double>(width, 0)};
-    const auto &phi = arrays("phi_mean", {table, kLaplaceNodes}), &psi = arrays("psi_mean", {table, kLaplaceNodes}),
-               &v = arrays("v_mean", {table});
+    const auto &phi = arrays("phi_mean", {table, kLaplaceNodes}),
+               &psi = arrays("psi_mean", {table, kLaplaceNodes}), &v = arrays("v_mean", {table});
     for (size_t t = 1; t < width; ++t) {
         s.learned->mean_v[t] = v[t - 1];
         for (size_t j = 0; j < kLaplaceNodes; ++j) {
@@ -268,10 +277,11 @@ void check_values(const DenoisingStatistics& s, const std::string& id, const std
         for (size_t t = 1; t < means.size(); ++t)
             if (!std::isfinite(means[t].mean) || (positive && means[t].mean < 0))
                 throw Error("store",
-                            "statistics " + id + " have " + name + " " + format_number(means[t].mean) + " at level " +
-                                std::to_string(t),
-                            where, positive ? "it must be finite and not negative: measure them again"
-                                            : "it must be finite: measure them again");
+                            "statistics " + id + " have " + name + " " + format_number(means[t].mean) +
+                                " at level " + std::to_string(t),
+                            where,
+                            positive ? "it must be finite and not negative: measure them again"
+                                     : "it must be finite: measure them again");
     };
     check(s.error, "squared error", true);
     check(s.decoder_nats, "decoder cost", false);
@@ -279,8 +289,9 @@ void check_values(const DenoisingStatistics& s, const std::string& id, const std
     check(s.learned_decoder_nats, "decoder cost with learned variance", false);
     for (double value : s.second_moment)
         if (!(std::isfinite(value) && value >= 0))
-            throw Error("store", "statistics " + id + " have an image with second moment " + format_number(value), where,
-                        "measure them again");
+            throw Error("store",
+                        "statistics " + id + " have an image with second moment " + format_number(value),
+                        where, "measure them again");
 }
 
 }  // namespace
@@ -368,8 +379,10 @@ DenoisingStatistics statistics_of(const StatisticsRecord& r, const std::string& 
 LevelStatistics level_statistics_of(const DenoisingStatistics& s, const std::string& where) {
     if (s.images < 1) throw Error("run", "the denoising statistics hold no images yet", where);
     if (s.gamma.empty())
-        throw Error("option", "these statistics were measured before the norm of the predicted noise was kept with them",
-                    where, "measure them again, into another run file");
+        throw Error(
+            "option",
+            "these statistics were measured before the norm of the predicted noise was kept with them", where,
+            "measure them again, into another run file");
     LevelStatistics out;
     out.process = s.chain_name;
     out.clip = s.clip;

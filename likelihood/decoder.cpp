@@ -70,11 +70,14 @@ at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, double var
     return decoder_cost(x0, mean, at::full({}, variance, at::kDouble), kind);
 }
 
-at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& variance, DecoderKind kind) {
+at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& variance,
+                        DecoderKind kind) {
     SCHEDBENCH_ASSERT(x0.scalar_type() == at::kDouble && mean.scalar_type() == at::kDouble);
     const at::Tensor centred = x0 - mean;
     if (kind == DecoderKind::density)
-        return ((2 * std::numbers::pi * variance).log() / 2 + centred.square() / (2 * variance)).flatten(1).mean(1);
+        return ((2 * std::numbers::pi * variance).log() / 2 + centred.square() / (2 * variance))
+            .flatten(1)
+            .mean(1);
     const at::Tensor inverse = variance.rsqrt();
     const at::Tensor plus = (centred + kHalfBin) * inverse, minus = (centred - kHalfBin) * inverse;
     const at::Tensor reflect = minus > 0;

@@ -37,6 +37,7 @@ double element_cost(BytePlace place, double error, double inverse, DecoderKind k
 /// float64.
 at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, double variance, DecoderKind kind);
 /// The same with a variance of each element, [B, ...] float64 (learned variances).
-at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& variance, DecoderKind kind);
+at::Tensor decoder_cost(const at::Tensor& x0, const at::Tensor& mean, const at::Tensor& variance,
+                        DecoderKind kind);
 
 }  // namespace schedbench

@@ -43,8 +43,9 @@ ElboChain DenoisingStatistics::elbo(bool learned_decoder) const {
     if (images < 1) throw Error("run", "the denoising statistics hold no images yet", model);
     const std::vector<RunningMean>& nats = learned_decoder ? learned_decoder_nats : decoder_nats;
     if (nats.size() != error.size())
-        throw Error("run", "the statistics hold no decoder costs with learned variance", model,
-                    "measure a network with variance channels again, into another file, or take first-step optimal");
+        throw Error(
+            "run", "the statistics hold no decoder costs with learned variance", model,
+            "measure a network with variance channels again, into another file, or take first-step optimal");
     ElboStatistics out;
     out.error.assign(error.size(), 0);
     out.decoder.assign(error.size(), 0);
@@ -61,15 +62,18 @@ ElboChain DenoisingStatistics::elbo(bool learned_decoder) const {
 
 void DenoisingStatistics::add_up_lanes() {
     images = 0;
-    const auto clear = [](std::vector<RunningMean>& means) { std::fill(means.begin(), means.end(), RunningMean{}); };
+    const auto clear = [](std::vector<RunningMean>& means) {
+        std::fill(means.begin(), means.end(), RunningMean{});
+    };
     clear(error);
     clear(decoder_nats);
     clear(gamma);
     clear(learned_decoder_nats);
     const size_t width = error.size();
-    if (learned) learned = LearnedVarianceStatistics{std::vector<LaplaceValues>(width, LaplaceValues{}),
-                                                     std::vector<LaplaceValues>(width, LaplaceValues{}),
-                                                     std::vector<double>(width, 0)};
+    if (learned)
+        learned = LearnedVarianceStatistics{std::vector<LaplaceValues>(width, LaplaceValues{}),
+                                            std::vector<LaplaceValues>(width, LaplaceValues{}),
+                                            std::vector<double>(width, 0)};
     for (const StatisticsLane& lane : lanes) {
         images += lane.images;
         for (size_t t = 1; t < width; ++t) {
@@ -96,7 +100,8 @@ void DenoisingStatistics::add_up_lanes() {
 }
 
 ErrorLaw empty_law(const NoiseProcess& chain, int t, bool clip) {
-    const double smallest = t < chain.table_size() ? chain.posterior_variance(t, t + 1) : chain.one_minus_abar(t);
+    const double smallest =
+        t < chain.table_size() ? chain.posterior_variance(t, t + 1) : chain.one_minus_abar(t);
     // Without clipping, errors are as large as sigma times an error of the noise of some units.
     return {smallest, clip ? 2.1 : 2.1 + 8 * chain.sigma(t)};
 }
@@ -114,13 +119,14 @@ nlohmann::json DenoisingStatistics::identity() const {
 DenoisingStatistics join_statistics(const std::vector<DenoisingStatistics>& parts, int64_t images) {
     SCHEDBENCH_ASSERT(!parts.empty());
     DenoisingStatistics out = parts.front();
-    const int64_t world = static_cast<int64_t>(parts.size()), batch = out.batch, blocks = (images + batch - 1) / batch;
+    const int64_t world = static_cast<int64_t>(parts.size()), batch = out.batch,
+                  blocks = (images + batch - 1) / batch;
     const size_t levels = static_cast<size_t>(out.levels());
     for (const DenoisingStatistics& part : parts)
         if (part.identity() != out.identity() || part.batch != batch || part.lanes.empty())
             throw Error("run",
-                        "parts of different passes cannot be joined: " + out.model + " on " + out.data + " and " +
-                            part.model + " on " + part.data,
+                        "parts of different passes cannot be joined: " + out.model + " on " + out.data +
+                            " and " + part.model + " on " + part.data,
                         "denoising statistics",
                         "model, weights, data, chain, clipping, decoder, seed and batch must agree");
     std::vector<size_t> taken(parts.size(), 0);  // images
@@ -150,7 +156,8 @@ DenoisingStatistics join_statistics(const std::vector<DenoisingStatistics>& part
     for (size_t rank = 0; rank < parts.size(); ++rank)
         if (taken[rank] != static_cast<size_t>(parts[rank].images))
             throw Error("run", "rank " + std::to_string(rank) + " has measured more than its share",
-                        "denoising statistics", "join the parts for the number of images that they were asked for");
+                        "denoising statistics",
+                        "join the parts for the number of images that they were asked for");
     for (size_t lane = 0; lane < out.lanes.size(); ++lane)
         out.lanes[lane] = parts[lane % parts.size()].lanes[lane];
     for (size_t rank = 1; rank < parts.size(); ++rank)

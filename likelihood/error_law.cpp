@@ -15,8 +15,8 @@ constexpr size_t kMaxOctaves = 16;
 constexpr double kSteps = 4096;  // places inside a bin
 constexpr size_t kMaxBins = kMaxOctaves << kBitsPerOctave;
 
-/// Bins in y = 1 + |delta|/scale, which are the same for every law: the bits of a double in [1, 2^16) count octaves, and
-/// places inside an octave, from those of 1 on.
+/// Bins in y = 1 + |delta|/scale, which are the same for every law: the bits of a double in [1, 2^16) count
+/// octaves, and places inside an octave, from those of 1 on.
 struct Grid {
     std::array<double, kMaxBins> centre, steps;  ///< middle, and places a unit of y
     Grid() {
@@ -79,7 +79,8 @@ int64_t ErrorLaw::count() const {
 }
 
 double ErrorLaw::cost(double variance, DecoderKind kind) const {
-    // Inside a bin: three points with the mean and variance that were found, and the higher moments of a flat law.
+    // Inside a bin: three points with the mean and variance that were found, and the higher moments of a flat
+    // law.
     static const double spread = std::sqrt(1.8);
     const double inverse = 1 / std::sqrt(variance);
     double sum = 0;
@@ -95,7 +96,8 @@ double ErrorLaw::cost(double variance, DecoderKind kind) const {
         const auto at = [&](double magnitude) {
             return element_cost(static_cast<BytePlace>(place), sign * magnitude, inverse, kind);
         };
-        sum += n * (width > 0 ? (8 * at(centre) + 5 * (at(centre - reach) + at(centre + reach))) / 18 : at(centre));
+        sum += n * (width > 0 ? (8 * at(centre) + 5 * (at(centre - reach) + at(centre + reach))) / 18
+                              : at(centre));
         total += count;
     }
     SCHEDBENCH_ASSERT(total > 0);

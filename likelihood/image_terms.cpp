@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kLanes = 16;   // running sums that the vectoriser may keep apart
 constexpr size_t kChunk = 256;  // elements between two looks at the logarithm
 constexpr double kHalfBin = 1.0 / 255, kFloor = 1e-12;
-constexpr size_t kPolynomials = 36;  // at most
+constexpr size_t kPolynomials = 36;             // at most
 constexpr double kCentre = 0.5, kRadius = 0.6;  // range of v that the polynomials cover
 
 /// e^x for |x| <= 700 to 1e-15: 2^k times the Taylor polynomial on |r| <= ln(2)/2.
@@ -55,10 +55,11 @@ inline double bounded(double x) {
 SCHEDBENCH_VECTOR_CLONES
 void probabilities(const double* x0, const double* error, const double* inverse, double* out, size_t n) {
     for (size_t i = 0; i < n; ++i) {
-        // Between the ends P does not change under a reflection, after which both exponentials are small numbers.
+        // Between the ends P does not change under a reflection, after which both exponentials are small
+        // numbers.
         const double size = std::abs(error[i]), far = (size + kHalfBin) * inverse[i],
                      near = (size - kHalfBin) * inverse[i];
-        const bool lower = x0[i] < -0.999, upper = x0[i] > 0.999, open = lower | upper;
+        const bool lower = x0[i]<-0.999, upper = x0[i]> 0.999, open = lower | upper;
         const double towards = lower ? error[i] : -error[i];
         const double single = steep((towards + kHalfBin) * inverse[i]);
         const double a = exponential(bounded(open ? single : -steep(near)));
@@ -87,8 +88,8 @@ double distance_sum(const double* a, const double* b, size_t n) {
 }
 
 SCHEDBENCH_VECTOR_CLONES
-void errors(const double* __restrict x0, const double* __restrict hat, double limit, double* __restrict clipped,
-            double* __restrict error, double* __restrict square, size_t n) {
+void errors(const double* __restrict x0, const double* __restrict hat, double limit,
+            double* __restrict clipped, double* __restrict error, double* __restrict square, size_t n) {
     for (size_t i = 0; i < n; ++i) {
         const double low = hat[i] < -limit ? -limit : hat[i];
         clipped[i] = low > limit ? limit : low;
@@ -178,8 +179,8 @@ void learned_inverse_sd(const double* v, double ln_large, double ln_small, doubl
 
 namespace {
 
-/// e^{-x} I_k(x) for k < kPolynomials, by the recurrence I_{k-1} = I_{k+1} + (2k/x) I_k from far above, where any start
-/// will do, scaled by I_0 + 2 (I_1 + I_2 + ..) = e^x (Miller). x <= 20.
+/// e^{-x} I_k(x) for k < kPolynomials, by the recurrence I_{k-1} = I_{k+1} + (2k/x) I_k from far above, where
+/// any start will do, scaled by I_0 + 2 (I_1 + I_2 + ..) = e^x (Miller). x <= 20.
 std::array<double, kPolynomials> bessel(double x) {
     std::array<double, kPolynomials> out{};
     if (x < 1e-9) {
@@ -206,7 +207,8 @@ std::array<double, kPolynomials> bessel(double x) {
 LaplaceSums::LaplaceSums(const LaplaceValues& lambda) : lambda_(lambda) {
     std::array<std::array<double, kPolynomials>, kLaplaceNodes> scaled;
     for (size_t j = 0; j < lambda.size(); ++j) scaled[j] = bessel(kRadius * lambda[j]);
-    // As many as the longest step needs: 1e-13 of the smallest sum there can be, e^{-lambda (centre + radius)}.
+    // As many as the longest step needs: 1e-13 of the smallest sum there can be, e^{-lambda (centre +
+    // radius)}.
     for (size_t k = 0; k < kPolynomials; ++k) {
         LaplaceValues row{};
         double largest = 0;

@@ -1,5 +1,6 @@
-// The arithmetic of the statistics pass on one image: everything that is done beside the network, in a few passes over
-// contiguous float64 arrays that the compiler vectorises. Per element it costs about as much as one exponential.
+// The arithmetic of the statistics pass on one image: everything that is done beside the network, in a few
+// passes over contiguous float64 arrays that the compiler vectorises. Per element it costs about as much as
+// one exponential.
 #pragma once
 
 #include <cstddef>
@@ -24,10 +25,10 @@ double tanh_decoder_sum(const double* x0, const double* error, const double* inv
 /// inverse[i] = exp(-(v_i ln_large + (1 - v_i) ln_small)/2), of the learned variance (learned_variance.h)
 void learned_inverse_sd(const double* v, double ln_large, double ln_small, double* inverse, size_t n);
 
-/// Sums of e^{-lambda v} and e^{-lambda v} w for weights w, at the 24 nodes of one level. Instead of 24 exponentials an
-/// element it sums at most 36 Chebyshev polynomials of v over [-0.1, 1.1], of which the exponentials are combinations (Jacobi
-/// and Anger: e^{-lambda r x} = I_0 + 2 sum (-1)^k I_k(lambda r) T_k(x)); elements outside are summed one by one.
-/// Relative error below 1e-11 for lambda up to 12.
+/// Sums of e^{-lambda v} and e^{-lambda v} w for weights w, at the 24 nodes of one level. Instead of 24
+/// exponentials an element it sums at most 36 Chebyshev polynomials of v over [-0.1, 1.1], of which the
+/// exponentials are combinations (Jacobi and Anger: e^{-lambda r x} = I_0 + 2 sum (-1)^k I_k(lambda r)
+/// T_k(x)); elements outside are summed one by one. Relative error below 1e-11 for lambda up to 12.
 class LaplaceSums {
   public:
     explicit LaplaceSums(const LaplaceValues& lambda);

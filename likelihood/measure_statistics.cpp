@@ -17,7 +17,8 @@ DenoisedLevel denoise_level(const Denoiser& denoiser, const NoiseProcess& chain,
     const NoiseProcess& model = denoiser.process();
     const LocatedLevel level = model.discrete() ? model.at_index(t) : model.locate(chain.sigma(t));
     const DenoiserOutput out = denoise_at(denoiser, x, level, labels);
-    return {out.x0.to(at::kDouble), out.variance.defined() ? (out.variance.to(at::kDouble) + 1) / 2 : at::Tensor()};
+    return {out.x0.to(at::kDouble),
+            out.variance.defined() ? (out.variance.to(at::kDouble) + 1) / 2 : at::Tensor()};
 }
 
 namespace {
@@ -44,7 +45,8 @@ class Pass {
     Pass(std::vector<DenoisingStatistics>& rules, const NoiseProcess& chain, const StatisticsOptions& options)
         : rules_(rules), options_(options), levels_(static_cast<size_t>(chain.table_size()) + 1) {
         const bool learned = rules.front().learned.has_value();
-        const double smallest = chain.table_size() > 1 ? table_decoder_variance(chain, 1) : chain.one_minus_abar(1);
+        const double smallest =
+            chain.table_size() > 1 ? table_decoder_variance(chain, 1) : chain.one_minus_abar(1);
         for (int t = 1; t <= chain.table_size(); ++t) {
             Level& level = levels_[static_cast<size_t>(t)];
             level.variance = table_decoder_variance(chain, t);
@@ -140,8 +142,8 @@ class Pass {
 
 /// Images [first, last), one block, at every level of the chain.
 void add_block(std::vector<DenoisingStatistics>& rules, Pass& pass, const NoiseProcess& chain,
-               const Denoiser& denoiser, const ProbeSource& source, const StatisticsOptions& options, size_t lane,
-               int64_t first, int64_t last) {
+               const Denoiser& denoiser, const ProbeSource& source, const StatisticsOptions& options,
+               size_t lane, int64_t first, int64_t last) {
     std::vector<int64_t> ids(static_cast<size_t>(last - first));
     std::iota(ids.begin(), ids.end(), first);
     const at::Tensor x0 = source.images(ids).contiguous(), labels = probe_labels(source, denoiser, ids);
@@ -157,8 +159,9 @@ void add_block(std::vector<DenoisingStatistics>& rules, Pass& pass, const NoiseP
     for (int t = 1; t <= chain.table_size(); ++t) {
         const at::Tensor x = noised(x0, chain.sigma(t), options.seed, ids, static_cast<uint32_t>(t));
         const DenoisedLevel out = denoise_level(denoiser, chain, t, x, labels);
-        pass.add(t, {x0, x.contiguous(), out.x0hat.contiguous(), out.v.defined() ? out.v.contiguous() : out.v}, lane,
-                 first);
+        pass.add(t,
+                 {x0, x.contiguous(), out.x0hat.contiguous(), out.v.defined() ? out.v.contiguous() : out.v},
+                 lane, first);
     }
     for (DenoisingStatistics& rule : rules) {
         rule.lanes[lane].images += last - first;
@@ -196,12 +199,14 @@ void check_can_grow(const DenoisingStatistics& s, const NoiseProcess& chain, con
 }  // namespace
 
 void measure_statistics(DenoisingStatistics& statistics, const Denoiser& denoiser, const ProbeSource& source,
-                        const StatisticsOptions& options, int64_t images, const StatisticsProgress& progress) {
+                        const StatisticsOptions& options, int64_t images,
+                        const StatisticsProgress& progress) {
     std::vector<DenoisingStatistics> one;
     one.push_back(std::move(statistics));
     try {
         RulesProgress report;
-        if (progress) report = [&](const std::vector<DenoisingStatistics>& rules) { return progress(rules.front()); };
+        if (progress)
+            report = [&](const std::vector<DenoisingStatistics>& rules) { return progress(rules.front()); };
         measure_statistics(one, denoiser, source, options, images, Rank{}, report);
     } catch (...) {
         statistics = std::move(one.front());
@@ -210,9 +215,9 @@ void measure_statistics(DenoisingStatistics& statistics, const Denoiser& denoise
     statistics = std::move(one.front());
 }
 
-void measure_statistics(std::vector<DenoisingStatistics>& rules, const Denoiser& denoiser, const ProbeSource& source,
-                        const StatisticsOptions& options, int64_t images, const Rank& rank,
-                        const RulesProgress& progress) {
+void measure_statistics(std::vector<DenoisingStatistics>& rules, const Denoiser& denoiser,
+                        const ProbeSource& source, const StatisticsOptions& options, int64_t images,
+                        const Rank& rank, const RulesProgress& progress) {
     SCHEDBENCH_ASSERT(rules.size() == 1 || rules.size() == 2);
     const int64_t wanted = images > 0 ? images : source.count();
     if (wanted > source.count())
@@ -236,7 +241,8 @@ void measure_statistics(std::vector<DenoisingStatistics>& rules, const Denoiser&
     bool checked = false;
     for (int64_t block = 0, first = 0; first < wanted; ++block, first += options.batch) {
         if (!block_is_of(rank, block)) continue;
-        // Blocks start at multiples of the batch, so a pass that was stopped and one that was not are the same.
+        // Blocks start at multiples of the batch, so a pass that was stopped and one that was not are the
+        // same.
         const int64_t last = std::min(wanted, first + options.batch), had = rules.front().images;
         if (done + (last - first) <= had) {
             done += last - first;
@@ -246,8 +252,8 @@ void measure_statistics(std::vector<DenoisingStatistics>& rules, const Denoiser&
             for (const DenoisingStatistics& rule : rules) check_can_grow(rule, chain, denoiser, options);
         checked = true;
         // The first images of this block may be there already, from a pass that asked for fewer.
-        add_block(rules, pass, chain, denoiser, source, options, static_cast<size_t>(block % kStatisticsLanes),
-                  first + (had - done), last);
+        add_block(rules, pass, chain, denoiser, source, options,
+                  static_cast<size_t>(block % kStatisticsLanes), first + (had - done), last);
         done += last - first;
         for (DenoisingStatistics& rule : rules) rule.add_up_lanes();
         if (progress && !progress(rules)) return;

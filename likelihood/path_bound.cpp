@@ -17,7 +17,8 @@ size_t at(int i) {
     return static_cast<size_t>(i);
 }
 
-/// The statistics' own decoder with its table variance, or what a law of the errors or a density says instead.
+/// The statistics' own decoder with its table variance, or what a law of the errors or a density says
+/// instead.
 ElboChain make_chain(const DenoisingStatistics& s, const BoundRule& rule) {
     const bool learned = rule.variance == ElboVariance::learned && rule.first_step == FirstStepRule::table;
     return s.elbo(learned && rule.decoder == s.decoder);
@@ -41,7 +42,8 @@ std::string first_step_name(FirstStepRule rule) {
 FirstStepRule parse_first_step(const std::string& name, const std::string& where) {
     for (FirstStepRule rule : {FirstStepRule::table, FirstStepRule::path, FirstStepRule::optimal})
         if (first_step_name(rule) == name) return rule;
-    throw Error("spec", "the first-step variance cannot be \"" + name + "\"", where, "known: table, path, optimal");
+    throw Error("spec", "the first-step variance cannot be \"" + name + "\"", where,
+                "known: table, path, optimal");
 }
 
 /// What is made when it is first asked for.
@@ -68,15 +70,17 @@ PathBounds::PathBounds(const DenoisingStatistics& statistics, const BoundRule& r
     chain_.require(rule.variance);
     const bool learned = rule.variance == ElboVariance::learned;
     if (learned && rule.first_step == FirstStepRule::path)
-        throw Error("option",
-                    "the learned variance with first-step path needs the decoder for every second node, which no "
-                    "statistics hold",
-                    what, "take first-step table, whose smaller variance is btil(1,2), or optimal");
+        throw Error(
+            "option",
+            "the learned variance with first-step path needs the decoder for every second node, which no "
+            "statistics hold",
+            what, "take first-step table, whose smaller variance is btil(1,2), or optimal");
     if (learned && rule.first_step == FirstStepRule::table && rule.decoder != statistics.decoder)
         throw Error("run",
                     "the statistics hold the learned first-step variance for the " +
                         decoder_name(statistics.decoder) + " decoder only",
-                    what, "measure with --decoder " + decoder_name(rule.decoder) + ", or take first-step optimal");
+                    what,
+                    "measure with --decoder " + decoder_name(rule.decoder) + ", or take first-step optimal");
     if (!exact_table() && rule.decoder != DecoderKind::density && statistics.law.empty())
         throw Error("run",
                     statistics.decoder == DecoderKind::density
@@ -89,7 +93,8 @@ PathBounds::PathBounds(const DenoisingStatistics& statistics, const BoundRule& r
 }
 
 double PathBounds::decoder_nats(int t, double variance) const {
-    if (rule_.decoder == DecoderKind::density) return gaussian_decoder_cost(statistics_.error[at(t)].mean, variance);
+    if (rule_.decoder == DecoderKind::density)
+        return gaussian_decoder_cost(statistics_.error[at(t)].mean, variance);
     return statistics_.law[at(t)].cost(variance, rule_.decoder);
 }
 
@@ -133,7 +138,8 @@ std::vector<int> PathBounds::best(int steps, int most) const {
             [&] {
                 FirstStep first = first_step(true);
                 PathCosts costs = chain_.costs(rule_.variance, first);
-                if (first.rule == FirstStepRule::table && !exact_table() && rule_.variance != ElboVariance::learned)
+                if (first.rule == FirstStepRule::table && !exact_table() &&
+                    rule_.variance != ElboVariance::learned)
                     for (int t = 1; t <= statistics_.levels(); ++t)
                         costs.first[at(t)] = decoder_nats(t, table_decoder_variance(process_, t));
                 return costs;
@@ -152,18 +158,21 @@ PathBound PathBounds::bound(const std::vector<int>& path) const {
                             " of the path does not rise within 1.." + std::to_string(levels),
                         "path");
     if (rule_.first_step == FirstStepRule::path && path.size() < 2)
-        throw Error("number", "first-step path takes the decoder's variance from the second node, but there is one only",
-                    "path", "give at least two steps");
+        throw Error(
+            "number",
+            "first-step path takes the decoder's variance from the second node, but there is one only",
+            "path", "give at least two steps");
     PathBound out;
     out.path = path;
     out.rule = rule_;
     const int first = path.front();
     const bool learned_decoder =
         rule_.variance == ElboVariance::learned && rule_.first_step == FirstStepRule::table;
-    out.first_variance = learned_decoder ? std::numeric_limits<double>::quiet_NaN()
-                         : rule_.first_step == FirstStepRule::path ? process_.posterior_variance(first, path[1])
-                         : rule_.first_step == FirstStepRule::optimal ? chain_.error()[at(first)]
-                                                                      : table_decoder_variance(process_, first);
+    out.first_variance =
+        learned_decoder                              ? std::numeric_limits<double>::quiet_NaN()
+        : rule_.first_step == FirstStepRule::path    ? process_.posterior_variance(first, path[1])
+        : rule_.first_step == FirstStepRule::optimal ? chain_.error()[at(first)]
+                                                     : table_decoder_variance(process_, first);
     if (rule_.first_step == FirstStepRule::optimal && !(out.first_variance > 0))
         throw Error("number", "entry " + std::to_string(first) + " has no error, so its best variance is 0",
                     statistics_.model, "take another first-step rule");
@@ -197,9 +206,10 @@ void PathBounds::per_image_error(PathBound& out) const {
     const auto first = at(out.path.front());
     const int last = out.path.back();
     const bool kept = exact_table(), density = rule_.decoder == DecoderKind::density;
-    bits.method = kept || density ? "per-image totals, one noise draw per image and level"
-                                  : "per-image totals; the decoder's from those of the table variance, changed as a "
-                                    "density would be";
+    bits.method = kept || density
+                      ? "per-image totals, one noise draw per image and level"
+                      : "per-image totals; the decoder's from those of the table variance, changed as a "
+                        "density would be";
     std::vector<double> slope(levels + 1, 0.0);
     for (size_t k = 1; k < out.path.size(); ++k)
         slope[at(out.path[k])] = chain_.error_slope(rule_.variance, out.path[k - 1], out.path[k]);
@@ -254,7 +264,8 @@ ElboChain lane_chain(const StatisticsLane& lane, const NoiseProcess& process) {
 void PathBounds::lane_error(PathBound& out) const {
     const DenoisingStatistics& s = statistics_;
     const auto first = at(out.path.front());
-    const bool table = rule_.first_step == FirstStepRule::table, density = rule_.decoder == DecoderKind::density;
+    const bool table = rule_.first_step == FirstStepRule::table,
+               density = rule_.decoder == DecoderKind::density;
     const double measured = table_decoder_variance(process_, out.path.front());
     if (tables_->lanes.empty())
         for (const StatisticsLane& lane : s.lanes)
@@ -280,7 +291,8 @@ void PathBounds::lane_error(PathBound& out) const {
     Estimate& bits = out.bits_per_dim;
     const auto lanes = static_cast<double>(totals.size());
     if (totals.size() < 2) {
-        bits.method = "none: the images were measured in one block, and the error is taken over groups of blocks";
+        bits.method =
+            "none: the images were measured in one block, and the error is taken over groups of blocks";
         return;
     }
     double sum = 0;
@@ -290,7 +302,8 @@ void PathBounds::lane_error(PathBound& out) const {
     if (totals.size() < 8) bits.warning = "few groups of images: the error bar is rough";
 }
 
-PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance, const std::vector<int>& path) {
+PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance,
+                     const std::vector<int>& path) {
     return PathBounds(statistics, {variance, FirstStepRule::table, statistics.decoder}).bound(path);
 }
 

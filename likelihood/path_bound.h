@@ -1,9 +1,10 @@
-// bits/dim of paths through the levels of a chain, with error bars over images: what tables mix up is separate here, the
-// reverse variance, the decoder, its variance in the first step, and (in the statistics) the clip rule and the data.
+// bits/dim of paths through the levels of a chain, with error bars over images: what tables mix up is
+// separate here, the reverse variance, the decoder, its variance in the first step, and (in the statistics)
+// the clip rule and the data.
 //
-// The terms of one image along a path share the image (and are correlated over t), so the error is taken of per-image
-// totals, which the kept per-image terms give: each is linear in that image's squared errors. The learned variance has
-// too many terms to keep for each image; its error is taken over lanes of images.
+// The terms of one image along a path share the image (and are correlated over t), so the error is taken of
+// per-image totals, which the kept per-image terms give: each is linear in that image's squared errors. The
+// learned variance has too many terms to keep for each image; its error is taken over lanes of images.
 #pragma once
 
 #include <memory>
@@ -38,18 +39,21 @@ struct PathBound {
 
 /// Bounds of one set of statistics under one rule. The statistics must outlive it.
 ///
-/// N_t is exact for the decoder that was measured with the variance `table`, and for `density` always. Otherwise it
-/// comes from the law of the errors, to 1e-4 bits; best() looks it up in a table over ln v first, to about 1e-3 nats
-/// where v is much smaller than M_t and N_t is huge, so that only the choice of a path can feel it.
+/// N_t is exact for the decoder that was measured with the variance `table`, and for `density` always.
+/// Otherwise it comes from the law of the errors, to 1e-4 bits; best() looks it up in a table over ln v
+/// first, to about 1e-3 nats where v is much smaller than M_t and N_t is huge, so that only the choice of a
+/// path can feel it.
 class PathBounds {
   public:
     /// Error("run") for what the statistics lack; Error("number") for values that cannot be statistics.
     PathBounds(const DenoisingStatistics& statistics, const BoundRule& rule);
     ~PathBounds();
 
-    /// Error("number") for a path that is empty, does not rise, leaves 1..T, or has one node where two are needed.
+    /// Error("number") for a path that is empty, does not rise, leaves 1..T, or has one node where two are
+    /// needed.
     PathBound bound(const std::vector<int>& path) const;
-    /// The best path to T with exactly this many steps. The first call solves for `most` steps (or `steps`, if more).
+    /// The best path to T with exactly this many steps. The first call solves for `most` steps (or `steps`,
+    /// if more).
     std::vector<int> best(int steps, int most = 0) const;
     double decoder_nats(int t, double variance) const;  ///< N_t of the rule's decoder
 
@@ -67,6 +71,7 @@ class PathBounds {
     std::unique_ptr<Tables> tables_;
 };
 
-PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance, const std::vector<int>& path);
+PathBound path_bound(const DenoisingStatistics& statistics, ElboVariance variance,
+                     const std::vector<int>& path);
 
 }  // namespace schedbench

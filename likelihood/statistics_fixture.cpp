@@ -43,11 +43,12 @@ class Keys {
     /// Entries 1 .. T in [T+1].
     std::vector<double> levels(const char* key, int table, const json& values) const {
         if (!values.is_array() || values.size() != static_cast<size_t>(table))
-            fail(std::string("\"") + key + "\" has " + std::to_string(values.size()) + " values, but the process " +
-                 std::to_string(table) + " levels");
+            fail(std::string("\"") + key + "\" has " + std::to_string(values.size()) +
+                 " values, but the process " + std::to_string(table) + " levels");
         std::vector<double> out{0};
         for (const json& value : values)
-            out.push_back(number(value, std::string("\"") + key + "\" at level " + std::to_string(out.size())));
+            out.push_back(
+                number(value, std::string("\"") + key + "\" at level " + std::to_string(out.size())));
         return out;
     }
 
@@ -58,14 +59,15 @@ class Keys {
 
 /// ln M linear in ln t.
 std::vector<double> interpolated(const Keys& keys, const json& curve, int table) {
-    if (!curve.contains("t") || !curve.contains("value") || !curve["t"].is_array() || !curve["value"].is_array() ||
-        curve["t"].size() != curve["value"].size() || curve["t"].size() < 2)
+    if (!curve.contains("t") || !curve.contains("value") || !curve["t"].is_array() ||
+        !curve["value"].is_array() || curve["t"].size() != curve["value"].size() || curve["t"].size() < 2)
         keys.fail("\"error\" must be an array, or two arrays \"t\" and \"value\" of one length");
     std::vector<double> ln_t, ln_m;
     for (size_t i = 0; i < curve["t"].size(); ++i) {
         const double t = keys.number(curve["t"][i], "\"t\" of \"error\""),
                      m = keys.number(curve["value"][i], "\"value\" of \"error\"");
-        if (!(m > 0)) keys.fail("\"error\" is " + format_number(m) + " at t = " + format_number(t) + ", not positive");
+        if (!(m > 0))
+            keys.fail("\"error\" is " + format_number(m) + " at t = " + format_number(t) + ", not positive");
         if (i > 0 && !(std::log(t) > ln_t.back())) keys.fail("\"t\" of \"error\" does not rise");
         ln_t.push_back(std::log(t));
         ln_m.push_back(std::log(m));
@@ -119,11 +121,12 @@ StatisticsFixture read_statistics_fixture(const std::string& path) {
     for (int t = 1; t <= table; ++t) {
         const auto at = static_cast<size_t>(t);
         if (error[at] < 0)
-            keys.fail("\"error\" is " + format_number(error[at]) + " at level " + std::to_string(t) + ", below 0");
+            keys.fail("\"error\" is " + format_number(error[at]) + " at level " + std::to_string(t) +
+                      ", below 0");
         s.betas.push_back(process.beta(t - 1, t));
         s.error.push_back(one(error[at]));
-        s.decoder_nats.push_back(
-            one(nats.empty() ? gaussian_decoder_cost(error[at], table_decoder_variance(process, t)) : nats[at]));
+        s.decoder_nats.push_back(one(
+            nats.empty() ? gaussian_decoder_cost(error[at], table_decoder_variance(process, t)) : nats[at]));
         if (!gamma.empty()) s.gamma.push_back(one(gamma[at]));
     }
     if (keys.has("published")) {

@@ -67,7 +67,8 @@ TEST(CliStatistics, LevelsForAnalyticVariances) {
     const auto &gamma = record.arrays.at("gamma_mean").values, &m2 = record.arrays.at("gamma_m2").values;
     for (size_t t = 0; t < 40; ++t) {
         const double sigma = file.at("sigma")[t], expected = sigma * sigma / (0.25 + sigma * sigma);
-        EXPECT_NEAR(file.at("gamma")[t].get<double>(), expected, 5 * std::sqrt(m2[t] / 127 / 128) + 1e-12) << t;
+        EXPECT_NEAR(file.at("gamma")[t].get<double>(), expected, 5 * std::sqrt(m2[t] / 127 / 128) + 1e-12)
+            << t;
         EXPECT_EQ(file.at("gamma")[t].get<double>(), gamma[t]);
         EXPECT_EQ(file.at("error")[t].get<double>(), record.arrays.at("error_mean").values[t]);
     }
@@ -81,7 +82,8 @@ TEST(CliStatistics, LevelsForAnalyticVariances) {
     EXPECT_NE(json.at("sampler").get<std::string>().find("statistics=sha256-"), std::string::npos);
     folder.ok(sample + "y.npy" + ddpm + "corrected-analytic,statistics=levels.json,clip-last=2'");
     folder.ok(sample + "p.npy" + ddpm + "posterior'");
-    // With few steps the analytic variance keeps that of the data, 0.25, where the posterior's loses some of it.
+    // With few steps the analytic variance keeps that of the data, 0.25, where the posterior's loses some of
+    // it.
     const auto variance_of = [&](const char* name) {
         const NpyArray array = read_npy(folder.path(name));
         double sum = 0;
@@ -92,8 +94,9 @@ TEST(CliStatistics, LevelsForAnalyticVariances) {
     const double se = 0.25 * std::sqrt(2.0 / (500 * 16));
     EXPECT_LT(variance_of("p.npy"), 0.25 - 10 * se);
     EXPECT_GT(variance_of("x.npy"), variance_of("p.npy") + 5 * se);
-    const auto wrong = folder.run("sample --model exact:gaussian,c=0.5,dim=16 --schedule edm --steps 8 --output z.npy "
-                                  "--sampler 'ddpm:variance=analytic,statistics=levels.json'");
+    const auto wrong = folder.run(
+        "sample --model exact:gaussian,c=0.5,dim=16 --schedule edm --steps 8 --output z.npy "
+        "--sampler 'ddpm:variance=analytic,statistics=levels.json'");
     EXPECT_EQ(wrong.code, 2);
     EXPECT_NE(wrong.err.find("level statistics"), std::string::npos) << wrong.err;
 }
@@ -223,8 +226,9 @@ void write_images(const Folder& folder, const std::string& name, int part) {
     write_npy(folder.path(name), {{16, 8, 8}, pixels});
 }
 
-const std::string kImages = "statistics --model 'exact:gaussian,c=0.2,shape=[1,8,8],process={linear:T=40}' "
-                            "--data npy:file=train.npy --batch 2 ";
+const std::string kImages =
+    "statistics --model 'exact:gaussian,c=0.2,shape=[1,8,8],process={linear:T=40}' "
+    "--data npy:file=train.npy --batch 2 ";
 
 TEST(CliStatistics, BothClipRulesFromOnePassAndTheSameAloneAndByRanks) {
     const Folder folder;
@@ -234,7 +238,8 @@ TEST(CliStatistics, BothClipRulesFromOnePassAndTheSameAloneAndByRanks) {
     folder.ok(kImages + "--clip true --output alone.h5");
     folder.ok(kImages + "--clip false --output alone.h5");
     for (int rank : {2, 0}) {
-        const auto part = folder.ok(kImages + "--output ranks.h5 --world-size 3 --rank " + std::to_string(rank));
+        const auto part =
+            folder.ok(kImages + "--output ranks.h5 --world-size 3 --rank " + std::to_string(rank));
         EXPECT_NE(part.err.find("the last rank to finish joins"), std::string::npos) << part.err;
         EXPECT_FALSE(std::filesystem::exists(folder.path("ranks.h5")));
     }
@@ -245,7 +250,8 @@ TEST(CliStatistics, BothClipRulesFromOnePassAndTheSameAloneAndByRanks) {
         folder.ok(std::string("validate ") + other);
         const RunFile file = RunFile::open(folder.path(other));
         ASSERT_EQ(file.ids("statistics"), whole.ids("statistics"));
-        for (const std::string& id : file.ids("statistics")) expect_equal(whole.statistics(id), file.statistics(id));
+        for (const std::string& id : file.ids("statistics"))
+            expect_equal(whole.statistics(id), file.statistics(id));
     }
     EXPECT_EQ(folder.run(kImages + "--output ranks.h5 --world-size 17 --rank 1").code, 2);
     EXPECT_EQ(folder.run(kImages + "--output ranks.h5 --rank 1").code, 2);
@@ -274,7 +280,8 @@ TEST(CliBpd, EveryDecoderAndFirstStep) {
     write_images(folder, "train.npy", 0);
     folder.ok(kImages + "--output st.h5");
     const auto result = folder.ok(
-        "bpd --statistics st.h5 --decoder tanh,erf,density --first-step table,path,optimal --stride even-kt,dp --steps "
+        "bpd --statistics st.h5 --decoder tanh,erf,density --first-step table,path,optimal --stride "
+        "even-kt,dp --steps "
         "1,4 --json");
     const auto rows = result.json();
     EXPECT_EQ(rows.size(), 2u * 4 * 3 * (3 * 2 * 2 - 2));  // path needs two steps
@@ -304,8 +311,9 @@ TEST(CliBpd, FixtureBesidePublishedFigures) {
                           .json();
     EXPECT_EQ(rows.size(), 35u + 19u);
     for (const auto& row : rows) {
-        // The statistics were read off these rows; the optimal paths of Bao et al. minimise another objective, and the
-        // strides of Watson et al. at few steps have an offset that their text does not explain.
+        // The statistics were read off these rows; the optimal paths of Bao et al. minimise another
+        // objective, and the strides of Watson et al. at few steps have an offset that their text does not
+        // explain.
         const bool fitted = row.at("method").get<std::string>().starts_with("ET") || row.at("steps") >= 64;
         const double printed = row.at("published");
         EXPECT_NEAR(row.at("bits_per_dim").get<double>(), printed, fitted ? 0.04 : 0.2) << row.dump();
@@ -329,8 +337,9 @@ TEST(CliBpd, DamagedStatisticsAreRefusedByName) {
         EXPECT_NE(result.err.find(expected), std::string::npos) << result.err;
     };
     const auto fixture = [](const std::string& process, const std::string& error) {
-        return R"({"format": "schedbench denoising statistics", "version": 1, "name": "x", "process": ")" + process +
-               R"(", "clip": true, "decoder": "density", "second_moment": 0.25, "error": )" + error + "}";
+        return R"({"format": "schedbench denoising statistics", "version": 1, "name": "x", "process": ")" +
+               process + R"(", "clip": true, "decoder": "density", "second_moment": 0.25, "error": )" +
+               error + "}";
     };
     refused("short.json", fixture("cosine:T=4", "[0.1, 0.1, 0.2]"), "3 values");
     refused("null.json", fixture("cosine:T=3", "[0.1, null, 0.2]"), "level 2");
@@ -353,16 +362,20 @@ TEST(CliBpd, DamagedStatisticsAreRefusedByName) {
         EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
     }
     // Another model, and the layout before the laws of the errors.
-    folder.ok("statistics --model 'exact:gaussian,c=0.3,shape=[1,8,8],process={linear:T=40}' --data "
-              "npy:file=train.npy --clip true --output other.h5");
+    folder.ok(
+        "statistics --model 'exact:gaussian,c=0.3,shape=[1,8,8],process={linear:T=40}' --data "
+        "npy:file=train.npy --clip true --output other.h5");
     const auto models = folder.run("bpd --statistics st.h5 --test other.h5");
     EXPECT_EQ(models.code, 2);
     EXPECT_NE(models.err.find("several models"), std::string::npos) << models.err;
     const std::string shipped = SCHEDBENCH_SOURCE_DIR "/weights/fashion-hybrid.statistics.h5";
     folder.ok("bpd --statistics " + shipped + " --steps 8 --stride even");
-    if (RunFile::open(shipped).statistics(RunFile::open(shipped).ids("statistics")[0]).arrays.contains("law_level"))
+    if (RunFile::open(shipped)
+            .statistics(RunFile::open(shipped).ids("statistics")[0])
+            .arrays.contains("law_level"))
         return;  // measured anew
-    for (const char* asked : {"--variance learned", "--variance analytic", "--first-step path", "--decoder erf"}) {
+    for (const char* asked :
+         {"--variance learned", "--variance analytic", "--first-step path", "--decoder erf"}) {
         const auto result = folder.run("bpd --statistics " + shipped + " --steps 8 " + asked);
         EXPECT_EQ(result.code, 2) << asked;
         EXPECT_NE(result.err.find("the statistics "), std::string::npos) << result.err;

@@ -1,5 +1,5 @@
-// Bits/dim traces of the reference implementation, with its recorded noise: every term of the bound, for networks and
-// the exact model, in both clip modes, all variances, respaced and not.
+// Bits/dim traces of the reference implementation, with its recorded noise: every term of the bound, for
+// networks and the exact model, in both clip modes, all variances, respaced and not.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -90,8 +90,11 @@ struct ImageTerms {
 class Trace {
   public:
     Trace(const SafetensorsFile& file, const SafetensorsFile& inputs, const std::filesystem::path& folder)
-        : file_(file), folder_(folder), x0_(inputs.at("x_start").to(at::kDouble).contiguous()),
-          noise_(inputs.at("noise").to(at::kDouble)), labels_(inputs.at("y")) {}
+        : file_(file),
+          folder_(folder),
+          x0_(inputs.at("x_start").to(at::kDouble).contiguous()),
+          noise_(inputs.at("noise").to(at::kDouble)),
+          labels_(inputs.at("y")) {}
 
     void check(const std::string& name, const json& arguments, bool wide, golden::Tally& terms,
                golden::Tally& totals, golden::Tally& errors, golden::Tally& transforms) {
@@ -105,20 +108,23 @@ class Trace {
         const NoiseProcess& chain = model->process();
         const at::Tensor steps = file_.at(name + ".timesteps");
         std::vector<int> nodes;  // rising
-        for (int64_t k = steps.size(0); k-- > 0;) nodes.push_back(static_cast<int>(steps[k].item<int64_t>()) + 1);
+        for (int64_t k = steps.size(0); k-- > 0;)
+            nodes.push_back(static_cast<int>(steps[k].item<int64_t>()) + 1);
         // In float64 a network is slow: one image, where the path is short.
         const bool slow = wide && is_network;
         if (slow && nodes.size() > 10) return;
         const auto columns = static_cast<int64_t>(nodes.size()), images = slow ? 1 : x0_.size(0);
         std::vector<DenoisedLevel> levels;
         for (size_t k = 0; k < nodes.size(); ++k)
-            levels.push_back(evaluated(*model, arguments["model"].dump() + arguments["noise_schedule"].dump() +
-                                                   (wide ? "wide" : ""),
-                                       nodes[k], columns - 1 - static_cast<int64_t>(k), images));
+            levels.push_back(evaluated(
+                *model, arguments["model"].dump() + arguments["noise_schedule"].dump() + (wide ? "wide" : ""),
+                nodes[k], columns - 1 - static_cast<int64_t>(k), images));
         // float64 code agrees with the .f64 tensors to 1e-8; float32 with the others as the README says.
         const std::string suffix = wide || !is_network ? ".f64" : "";
         const auto tolerance = [&](double value, bool decoder) {
-            return !suffix.empty() ? 1e-8 * (1 + std::abs(value)) : decoder ? 3e-4 : 5e-5 * (1 + std::abs(value));
+            return !suffix.empty() ? 1e-8 * (1 + std::abs(value))
+                   : decoder       ? 3e-4
+                                   : 5e-5 * (1 + std::abs(value));
         };
         for (int64_t i = 0; i < images; ++i) {
             const ImageTerms own = terms_of(levels, nodes, chain, i, clip, learned);
@@ -141,28 +147,34 @@ class Trace {
                     nats_to_bits(k == 0 ? own.decoder : elbo.edge(variance, nodes[k - 1], nodes[k]));
                 terms.add(std::abs(ours - expected), tolerance(expected, k == 0), name);
                 const double snr = chain.abar(nodes[k]) / chain.one_minus_abar(nodes[k]);
-                errors.add(std::abs(own.error[k] - value(".xstart_mse")), 2e-4 * value(".xstart_mse") + 1e-6, name);
-                errors.add(std::abs(own.error[k] * snr - value(".mse")), 2e-4 * value(".mse") + 1e-6, name + " mse");
+                errors.add(std::abs(own.error[k] - value(".xstart_mse")), 2e-4 * value(".xstart_mse") + 1e-6,
+                           name);
+                errors.add(std::abs(own.error[k] * snr - value(".mse")), 2e-4 * value(".mse") + 1e-6,
+                           name + " mse");
                 if (!learned || !file_.tensors.contains(name + ".v.mean")) continue;
                 const double loose = wide ? 1e-9 : 1e-4;
                 transforms.add(std::abs(own.v_mean[k] - value(".v.mean")), loose, name + " mean of v");
                 transforms.add(std::abs(own.v_var[k] - value(".v.var")), loose, name + " variance of v");
                 transforms.add(std::abs(own.v_min[k] - value(".v.min")), 5 * loose, name + " least v");
                 transforms.add(std::abs(own.v_max[k] - value(".v.max")), 5 * loose, name + " largest v");
-                const at::Tensor phi = file_.at(name + ".v.phi")[i][column], psi = file_.at(name + ".v.psi")[i][column];
+                const at::Tensor phi = file_.at(name + ".v.phi")[i][column],
+                                 psi = file_.at(name + ".v.psi")[i][column];
                 const double d = static_cast<double>(x0_[i].numel());
                 for (int64_t j = 0; j < phi.size(0); ++j) {
                     const double p = phi[j].item<double>(), q = psi[j].item<double>();
                     const auto at = static_cast<size_t>(j);
-                    transforms.add(std::abs(own.at_lambda[k].plain[at] / d - p), wide ? 1e-9 * p : 1e-3 * p, name + " phi");
-                    transforms.add(std::abs(own.at_lambda[k].first[at] / d - q), wide ? 1e-8 * q : 1e-3 * q + 1e-6,
-                                   name + " psi");
+                    transforms.add(std::abs(own.at_lambda[k].plain[at] / d - p), wide ? 1e-9 * p : 1e-3 * p,
+                                   name + " phi");
+                    transforms.add(std::abs(own.at_lambda[k].first[at] / d - q),
+                                   wide ? 1e-8 * q : 1e-3 * q + 1e-6, name + " psi");
                 }
             }
             const double prior = file_.at(name + ".prior_bpd" + suffix)[i].item<double>(),
                          total = file_.at(name + ".total_bpd" + suffix)[i].item<double>();
-            totals.add(std::abs(nats_to_bits(elbo.prior(nodes.back())) - prior), suffix.empty() ? 1e-7 : 1e-8, name + " prior");
-            totals.add(std::abs(nats_to_bits(elbo.path_cost(variance, nodes)) - total), tolerance(total, false), name);
+            totals.add(std::abs(nats_to_bits(elbo.prior(nodes.back())) - prior), suffix.empty() ? 1e-7 : 1e-8,
+                       name + " prior");
+            totals.add(std::abs(nats_to_bits(elbo.path_cost(variance, nodes)) - total),
+                       tolerance(total, false), name);
         }
     }
 
@@ -174,8 +186,8 @@ class Trace {
         auto& known = models_[model.dump() + process + (wide ? " wide" : "")];
         if (known) return known;
         if (model.is_string()) {
-            const auto narrow = network(folder_ / model.get<std::string>(), process, arguments["rescale_timesteps"],
-                                        x0_.size(2));
+            const auto narrow = network(folder_ / model.get<std::string>(), process,
+                                        arguments["rescale_timesteps"], x0_.size(2));
             known = wide ? std::shared_ptr<const Denoiser>(std::make_shared<WideNetwork>(narrow)) : narrow;
         } else {
             const auto sizes = x0_.sizes();
@@ -208,20 +220,22 @@ class Trace {
             const auto width = static_cast<size_t>(chain.table_size()) + 1;
             LaplaceValues flat;
             flat.fill(1);
-            out.learned = {std::vector<LaplaceValues>(width, flat), std::vector<LaplaceValues>(width, LaplaceValues{}),
-                           std::vector<double>(width, 0)};
+            out.learned = {std::vector<LaplaceValues>(width, flat),
+                           std::vector<LaplaceValues>(width, LaplaceValues{}), std::vector<double>(width, 0)};
         }
         for (size_t k = 0; k < nodes.size(); ++k) {
             at::Tensor hat = levels[k].x0hat[i];
             if (clip) hat = hat.clamp(-1, 1);
             hat = hat.contiguous();
             const at::Tensor square = (x0 - hat).square().contiguous();
-            out.error.push_back(squared_distance(x0.const_data_ptr<double>(), hat.const_data_ptr<double>(), n) / d);
+            out.error.push_back(
+                squared_distance(x0.const_data_ptr<double>(), hat.const_data_ptr<double>(), n) / d);
             const double b = chain.one_minus_abar(nodes[k]);
             const double small = nodes.size() > 1 ? chain.posterior_variance(nodes[0], nodes[1]) : b;
             if (!learned) {
                 if (k == 0)
-                    out.decoder = decoder_cost(x0.unsqueeze(0), hat.unsqueeze(0), small, DecoderKind::tanh).item<double>();
+                    out.decoder = decoder_cost(x0.unsqueeze(0), hat.unsqueeze(0), small, DecoderKind::tanh)
+                                      .item<double>();
                 continue;
             }
             const at::Tensor v = levels[k].v[i].contiguous();
@@ -248,7 +262,8 @@ class Trace {
             LaplaceValues lambda{};
             if (file_.tensors.contains("v.lambda")) {
                 const at::Tensor listed = file_.at("v.lambda");
-                for (int64_t j = 0; j < listed.size(0); ++j) lambda[static_cast<size_t>(j)] = listed[j].item<double>();
+                for (int64_t j = 0; j < listed.size(0); ++j)
+                    lambda[static_cast<size_t>(j)] = listed[j].item<double>();
             }
             out.at_lambda.push_back(transform(lambda)(vs, squares, squares, n));
         }
@@ -286,12 +301,15 @@ TEST(GoldenBitsPerDim, EveryTermOfTheReferenceImplementation) {
         for (const auto& [name, arguments] : cases.items()) {
             ++(arguments["model"].is_string() ? networks : exact);
             trace.check(name, arguments, true, terms64, totals64, errors64, transforms64);
-            if (arguments["model"].is_string()) trace.check(name, arguments, false, terms, totals, errors, transforms);
+            if (arguments["model"].is_string())
+                trace.check(name, arguments, false, terms, totals, errors, transforms);
         }
     }
-    for (const golden::Tally* tally : {&terms64, &totals64, &errors64, &transforms64, &terms, &totals, &errors, &transforms})
+    for (const golden::Tally* tally :
+         {&terms64, &totals64, &errors64, &transforms64, &terms, &totals, &errors, &transforms})
         tally->report();
-    std::printf("golden: nets/improved_diffusion_bpd: %d traces of networks, %d of the exact model\n", networks, exact);
+    std::printf("golden: nets/improved_diffusion_bpd: %d traces of networks, %d of the exact model\n",
+                networks, exact);
     EXPECT_GT(networks, 0);
     EXPECT_GT(exact, 0);
 }

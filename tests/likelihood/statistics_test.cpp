@@ -1,5 +1,6 @@
-// The pass of statistics against direct evaluation: the law of the errors, the transforms of the learned variance, paths
-// under every variance, decoder and first-step rule, ranks, and the closed forms of Gaussian data.
+// The pass of statistics against direct evaluation: the law of the errors, the transforms of the learned
+// variance, paths under every variance, decoder and first-step rule, ranks, and the closed forms of Gaussian
+// data.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -31,12 +32,15 @@ Dataset small_images(int64_t count, int64_t side = 6) {
         std::vector<float> u(static_cast<size_t>(side * side));
         fill_uniforms({1, NoisePurpose::selection}, static_cast<uint64_t>(i), 0, u);
         for (float value : u)  // some at both ends
-            out.pixels.push_back(static_cast<uint8_t>(value < 0.2F ? 0 : value > 0.9F ? 255 : value * 255.0F));
+            out.pixels.push_back(static_cast<uint8_t>(value < 0.2F   ? 0
+                                                      : value > 0.9F ? 255
+                                                                     : value * 255.0F));
     }
     return out;
 }
 
-/// The exact denoiser with variance channels tanh(1.2 x) of the variance-preserving state, and a bias in x0hat.
+/// The exact denoiser with variance channels tanh(1.2 x) of the variance-preserving state, and a bias in
+/// x0hat.
 class LearnedModel final : public Denoiser {
   public:
     explicit LearnedModel(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
@@ -74,8 +78,8 @@ struct Measured {
     }
 };
 
-Measured measured(const std::string& process, int64_t images, bool learned, DecoderKind decoder = DecoderKind::tanh,
-                  int64_t batch = 3) {
+Measured measured(const std::string& process, int64_t images, bool learned,
+                  DecoderKind decoder = DecoderKind::tanh, int64_t batch = 3) {
     Measured out;
     out.data = small_images(images);
     out.source = dataset_source(out.data);
@@ -109,7 +113,9 @@ double direct_bound(const Measured& m, const BoundRule& rule, bool clip, const s
             if (rule.first_step == FirstStepRule::path) v.fill_(p.posterior_variance(t, path[1]));
             if (rule.first_step == FirstStepRule::optimal) v.fill_(error);
             if (rule.first_step == FirstStepRule::table && rule.variance == ElboVariance::learned)
-                v = (out.v * std::log(p.one_minus_abar(t)) + (1 - out.v) * std::log(p.posterior_variance(1, 2))).exp();
+                v = (out.v * std::log(p.one_minus_abar(t)) +
+                     (1 - out.v) * std::log(p.posterior_variance(1, 2)))
+                        .exp();
             nats += decoder_cost(x0, hat, v, rule.decoder).mean().item<double>();
             if (rule.decoder == DecoderKind::density) nats += std::log(127.5);
             continue;
@@ -127,14 +133,18 @@ double direct_bound(const Measured& m, const BoundRule& rule, bool clip, const s
         }
         if (rule.variance == ElboVariance::learned)
             variance = (out.v * std::log(beta) + (1 - out.v) * std::log(btil)).exp();
-        nats += ((variance / btil).log() - 1 + (btil + a2 * (x0 - hat).square()) / variance).mean().item<double>() / 2;
+        nats += ((variance / btil).log() - 1 + (btil + a2 * (x0 - hat).square()) / variance)
+                    .mean()
+                    .item<double>() /
+                2;
     }
     const double b = p.one_minus_abar(path.back()), m2 = x0.square().mean().item<double>();
     return nats_to_bits(nats + (p.abar(path.back()) * m2 + b - 1 - std::log(b)) / 2);
 }
 
-constexpr ElboVariance kVariances[] = {ElboVariance::posterior, ElboVariance::beta, ElboVariance::corrected_analytic,
-                                       ElboVariance::analytic, ElboVariance::learned};
+constexpr ElboVariance kVariances[] = {ElboVariance::posterior, ElboVariance::beta,
+                                       ElboVariance::corrected_analytic, ElboVariance::analytic,
+                                       ElboVariance::learned};
 constexpr FirstStepRule kFirstSteps[] = {FirstStepRule::table, FirstStepRule::path, FirstStepRule::optimal};
 constexpr DecoderKind kDecoders[] = {DecoderKind::tanh, DecoderKind::erf, DecoderKind::density};
 
@@ -145,8 +155,8 @@ TEST(Pass, BoundsAreDirectSumsForEveryRule) {
         for (DecoderKind own : kDecoders) {
             const Measured m = measured(process, 7, true, own);
             const int last = m.model->process().table_size();
-            for (const std::vector<int>& path :
-                 {std::vector<int>{1, 3, 7, last}, std::vector<int>{2, 4, last - 1}, std::vector<int>{5, last}})
+            for (const std::vector<int>& path : {std::vector<int>{1, 3, 7, last},
+                                                 std::vector<int>{2, 4, last - 1}, std::vector<int>{5, last}})
                 for (ElboVariance variance : kVariances)
                     for (FirstStepRule first : kFirstSteps)
                         for (DecoderKind decoder : kDecoders)
@@ -159,21 +169,26 @@ TEST(Pass, BoundsAreDirectSumsForEveryRule) {
                                     EXPECT_THROW(PathBounds(m.rules[clip ? 0 : 1], rule), Error);
                                     continue;
                                 }
-                                const double ours = PathBounds(m.rules[clip ? 0 : 1], rule).bound(path).bits_per_dim.value,
+                                const double ours = PathBounds(m.rules[clip ? 0 : 1], rule)
+                                                        .bound(path)
+                                                        .bits_per_dim.value,
                                              direct = direct_bound(m, rule, clip, path);
                                 const bool exact = decoder == DecoderKind::density ||
                                                    (decoder == own && first == FirstStepRule::table);
                                 const double difference = std::abs(ours - direct);
-                                (exact ? stored : interpolated) = std::max(exact ? stored : interpolated, difference);
+                                (exact ? stored : interpolated) =
+                                    std::max(exact ? stored : interpolated, difference);
                                 ++rules;
                                 EXPECT_LE(difference, exact ? 1e-9 * std::abs(direct) : 1e-4)
-                                    << process << " own " << decoder_name(own) << " " << variance_name(variance) << " "
-                                    << first_step_name(first) << " " << decoder_name(decoder) << " clip " << clip
-                                    << " first node " << path[0];
+                                    << process << " own " << decoder_name(own) << " "
+                                    << variance_name(variance) << " " << first_step_name(first) << " "
+                                    << decoder_name(decoder) << " clip " << clip << " first node " << path[0];
                             }
         }
-    std::printf("bounds against direct sums: %d rules, worst %.2g (stored), %.2g (from the law of the errors) bits/dim\n",
-                rules, stored, interpolated);
+    std::printf(
+        "bounds against direct sums: %d rules, worst %.2g (stored), %.2g (from the law of the errors) "
+        "bits/dim\n",
+        rules, stored, interpolated);
 }
 
 TEST(Pass, LawOfErrorsForEveryVariance) {
@@ -227,7 +242,9 @@ TEST(Pass, KernelsAreTheScalarForms) {
         error[i] = 3 * normal(random) / inverse[i];
         v[i] = 0.5 + 0.4 * normal(random);  // some outside [0, 1], and of what the polynomials cover
         weight[i] = error[i] * error[i];
-        expected += element_cost(byte == 0 ? BytePlace::lower : byte == 255 ? BytePlace::upper : BytePlace::inside,
+        expected += element_cost(byte == 0     ? BytePlace::lower
+                                 : byte == 255 ? BytePlace::upper
+                                               : BytePlace::inside,
                                  error[i], inverse[i], DecoderKind::tanh);
     }
     EXPECT_NEAR(tanh_decoder_sum(x0.data(), error.data(), inverse.data(), n), expected, 1e-9 * expected);
@@ -322,10 +339,14 @@ TEST(Pass, GammaOfGaussianData) {  // sigma^2/(c^2 + sigma^2), section 6 of the 
     EXPECT_TRUE(s.law.empty());
     EXPECT_THROW(PathBounds(s, {ElboVariance::posterior, FirstStepRule::table, DecoderKind::tanh}), Error);
     EXPECT_THROW(PathBounds(s, {ElboVariance::learned, FirstStepRule::table, DecoderKind::density}), Error);
-    // Analytic variance, best decoder: every path has nearly the entropy of the data (they tie for the true M_t).
-    const PathBounds bounds(s, {ElboVariance::corrected_analytic, FirstStepRule::optimal, DecoderKind::density});
-    const double entropy = nats_to_bits(std::log(2 * std::numbers::pi * std::numbers::e * 0.25) / 2) + std::log2(127.5);
-    for (const std::vector<int>& path : {std::vector<int>{30}, std::vector<int>{3, 30}, std::vector<int>{1, 2, 9, 30}})
+    // Analytic variance, best decoder: every path has nearly the entropy of the data (they tie for the true
+    // M_t).
+    const PathBounds bounds(s,
+                            {ElboVariance::corrected_analytic, FirstStepRule::optimal, DecoderKind::density});
+    const double entropy =
+        nats_to_bits(std::log(2 * std::numbers::pi * std::numbers::e * 0.25) / 2) + std::log2(127.5);
+    for (const std::vector<int>& path :
+         {std::vector<int>{30}, std::vector<int>{3, 30}, std::vector<int>{1, 2, 9, 30}})
         EXPECT_NEAR(bounds.bound(path).bits_per_dim.value, entropy, 0.08);
 }
 
@@ -355,15 +376,18 @@ TEST(Pass, OptimalPathsAreNeverWorse) {
         for (FirstStepRule first : kFirstSteps)
             for (DecoderKind decoder : {DecoderKind::tanh, DecoderKind::erf}) {
                 if (variance == ElboVariance::learned &&
-                    (first == FirstStepRule::path || (first == FirstStepRule::table && decoder == DecoderKind::erf)))
+                    (first == FirstStepRule::path ||
+                     (first == FirstStepRule::table && decoder == DecoderKind::erf)))
                     continue;
                 const PathBounds bounds(m.rules[0], {variance, first, decoder});
                 for (int k : {2, 3, 5, 8, 20}) {
                     const double best = bounds.bound(bounds.best(k, 20)).bits_per_dim.value;
                     // With the path's own variance the search looks N_t up in a table.
                     const double slack = first == FirstStepRule::path ? 2e-3 : 1e-9;
-                    for (const auto& stride : {even_indices(40, k), even_kt_indices(40, k), quadratic_indices(40, k)})
-                        EXPECT_LE(best, bounds.bound({stride.begin(), stride.end()}).bits_per_dim.value + slack)
+                    for (const auto& stride :
+                         {even_indices(40, k), even_kt_indices(40, k), quadratic_indices(40, k)})
+                        EXPECT_LE(best,
+                                  bounds.bound({stride.begin(), stride.end()}).bits_per_dim.value + slack)
                             << variance_name(variance) << " " << first_step_name(first) << " " << k;
                 }
             }
@@ -386,9 +410,11 @@ TEST(Pass, FaultsAreNamed) {
         return std::string();
     };
     EXPECT_EQ(message(m.rules[0]), "");
-    EXPECT_NE(message(spoiled([](auto& s) { s.error[3].mean = std::nan(""); })).find("entry 3"), std::string::npos);
+    EXPECT_NE(message(spoiled([](auto& s) { s.error[3].mean = std::nan(""); })).find("entry 3"),
+              std::string::npos);
     EXPECT_NE(message(spoiled([](auto& s) { s.error[4].mean = -1; })).find("entry 4"), std::string::npos);
-    EXPECT_NE(message(spoiled([](auto& s) { s.gamma[5].mean = std::nan(""); })).find("entry 5"), std::string::npos);
+    EXPECT_NE(message(spoiled([](auto& s) { s.gamma[5].mean = std::nan(""); })).find("entry 5"),
+              std::string::npos);
     EXPECT_NE(message(spoiled([](auto& s) { s.betas.pop_back(); })), "");
     EXPECT_NE(message(spoiled([](auto& s) { s.learned.reset(); }), ElboVariance::learned).find("learned"),
               std::string::npos);
@@ -408,7 +434,8 @@ TEST(Pass, FaultsAreNamed) {
 
 /// The network-free fixture against the golden table of every stride, budget, variance and first-step rule.
 TEST(GoldenFixture, EveryScheduleOfTheFixture) {
-    golden::Tally rows("schedules/cifar10_like_fixture bits/dim"), paths("schedules/cifar10_like_fixture optimal paths");
+    golden::Tally rows("schedules/cifar10_like_fixture bits/dim"),
+        paths("schedules/cifar10_like_fixture optimal paths");
     const StatisticsFixture fixture =
         read_statistics_fixture(SCHEDBENCH_SOURCE_DIR "/results/published/ls-fixture.json");
     const DenoisingStatistics& s = fixture.statistics;
@@ -418,7 +445,8 @@ TEST(GoldenFixture, EveryScheduleOfTheFixture) {
         for (size_t t = 1; t <= expected.size(); ++t) {
             const double m = expected[t - 1];
             rows.add(std::abs(s.error[t].mean - m), 1e-12 * m, "M");
-            rows.add(std::abs(nats_to_bits(s.decoder_nats[t].mean) + std::log2(127.5) - file["N"][t - 1].get<double>()),
+            rows.add(std::abs(nats_to_bits(s.decoder_nats[t].mean) + std::log2(127.5) -
+                              file["N"][t - 1].get<double>()),
                      1e-10, "N");
         }
         for (const auto& [name, budgets] : file["results"].items()) {
@@ -437,17 +465,20 @@ TEST(GoldenFixture, EveryScheduleOfTheFixture) {
                         {"ddim_quad_plus1_prior_at_last_node", from_one(ddim_quad_indices(levels, k))}};
                     for (const auto& [stride, nodes] : strides) {
                         if (!row[rule].contains(stride) || !row[rule][stride].is_number()) continue;
-                        if (std::adjacent_find(nodes.begin(), nodes.end()) != nodes.end()) continue;  // named twice
+                        if (std::adjacent_find(nodes.begin(), nodes.end()) != nodes.end())
+                            continue;  // named twice
                         const double value = row[rule][stride];
-                        rows.add(std::abs(bounds->bound({nodes.begin(), nodes.end()}).bits_per_dim.value - value),
-                                 1e-10 * value, name + " " + stride + " " + std::to_string(k));
+                        rows.add(
+                            std::abs(bounds->bound({nodes.begin(), nodes.end()}).bits_per_dim.value - value),
+                            1e-10 * value, name + " " + stride + " " + std::to_string(k));
                     }
                 }
-                for (const auto& [key, bounds] : {std::pair{"dp", &table}, std::pair{"dp_path_decoder", &on_path}}) {
+                for (const auto& [key, bounds] :
+                     {std::pair{"dp", &table}, std::pair{"dp_path_decoder", &on_path}}) {
                     if (!row.contains(key) || !row[key].is_object()) continue;
                     const double value = row[key]["bits_per_dim"];
-                    paths.add(std::abs(bounds->bound(bounds->best(k, 32)).bits_per_dim.value - value), 1e-10 * value,
-                              name + " " + key + " " + std::to_string(k));
+                    paths.add(std::abs(bounds->bound(bounds->best(k, 32)).bits_per_dim.value - value),
+                              1e-10 * value, name + " " + key + " " + std::to_string(k));
                 }
             }
         }
