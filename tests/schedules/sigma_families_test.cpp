@@ -248,6 +248,14 @@ TEST(SigmaFamilies, FlowEndsAreCut) {
     EXPECT_NEAR(stretched[7] / (1 + stretched[7]), 0.1, 1e-14);
     for (size_t i = 2; i < 8; ++i)
         EXPECT_NEAR((1 + stretched[i]) / (1 + stretched[1]) / ((1 + plain[i]) / (1 + plain[1])), 1, 1e-13);
+    // mu is 0.95 at 1024 tokens, 2.05 at 4096, and on the line through both in between and beyond.
+    for (const double tokens : {1024.0, 2048.0, 4096.0, 8192.0}) {
+        const double mu = 0.95 + (2.05 - 0.95) * (tokens - 1024) / (4096 - 1024);
+        const auto unshifted = levels("flow-exp:mu=" + format_number(mu), 6);
+        const auto shifted = levels("ltx2:tokens=" + format_number(tokens), 6);
+        for (size_t i = 1; i < 6; ++i)
+            EXPECT_NEAR((1 + shifted[i]) / (1 + shifted[5]), (1 + unshifted[i]) / (1 + unshifted[5]), 1e-12);
+    }
     // Logit-normal: the distribution function of ln sigma at knot i is v.
     const auto normal = levels("logit-normal:mean=-0.4,std=1.2", 9);
     for (size_t i = 1; i < 9; ++i) {
