@@ -183,11 +183,6 @@ std::shared_ptr<const Denoiser> load_native(const Spec& completed, const std::st
     return load_improved_diffusion(completed, file, place);
 }
 
-std::shared_ptr<const NativeDenoiser> NativeDenoiser::load(const Spec& completed, const std::string& where) {
-    const SafetensorsFile file = read_safetensors(completed.text("file"));
-    return load_improved_diffusion(completed, file, where.empty() ? file.path : where + ", " + file.path);
-}
-
 NativeDenoiser::NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec,
                                std::string hash, std::map<std::string, std::string> metadata)
     : description_(std::move(description)),

@@ -42,9 +42,6 @@ DenoiserOutput network_denoise(const NetworkDescription& description, const UNet
 
 class NativeDenoiser final : public Denoiser {
   public:
-    /// Reads and checks a file of the family improved_diffusion.UNetModel: every missing, extra and misshapen
-    /// tensor is named in one Error("file").
-    static std::shared_ptr<const NativeDenoiser> load(const Spec& completed, const std::string& where);
     NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec, std::string hash,
                    std::map<std::string, std::string> metadata = {});
 

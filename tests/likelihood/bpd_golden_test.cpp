@@ -15,6 +15,7 @@
 #include "models/exact.h"
 #include "models/native.h"
 #include "models/safetensors.h"
+#include "tanh_variance.h"
 
 namespace schedbench {
 namespace {
@@ -46,26 +47,6 @@ class WideNetwork final : public Denoiser {
   private:
     std::shared_ptr<const NativeDenoiser> inner_;
     Parameters parameters_;
-};
-
-/// The reference's exact model has tanh(x) as variance channels where it needs some.
-class TanhVariance final : public Denoiser {
-  public:
-    explicit TanhVariance(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
-    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time,
-                              const at::Tensor& labels) const override {
-        DenoiserOutput out = (*inner_)(x, levels, time, labels);
-        const double level = levels[0].item<double>();
-        out.variance = at::tanh(x / std::sqrt(1 + level * level));
-        return out;
-    }
-    const NoiseProcess& process() const override { return inner_->process(); }
-    std::vector<int64_t> shape() const override { return inner_->shape(); }
-    bool has_variance() const override { return true; }
-    std::string spec() const override { return "tanh-variance"; }
-
-  private:
-    std::shared_ptr<const Denoiser> inner_;
 };
 
 std::shared_ptr<const NativeDenoiser> network(const std::filesystem::path& path, const std::string& process,

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/native.h"
+#include "tanh_variance.h"
 #include "trace.h"
 
 namespace schedbench {
@@ -13,26 +14,6 @@ namespace {
 
 using nlohmann::json;
 using trace::number;
-
-/// The reference's variance channels are tanh of its own (variance-preserving) x.
-class TanhVariance final : public Denoiser {
-  public:
-    explicit TanhVariance(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
-    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& time,
-                              const at::Tensor& labels) const override {
-        DenoiserOutput out = (*inner_)(x, levels, time, labels);
-        const double level = levels[0].item<double>();
-        out.variance = at::tanh(x / std::sqrt(1 + level * level));
-        return out;
-    }
-    const NoiseProcess& process() const override { return inner_->process(); }
-    std::vector<int64_t> shape() const override { return inner_->shape(); }
-    bool has_variance() const override { return true; }
-    std::string spec() const override { return "tanh-variance"; }
-
-  private:
-    std::shared_ptr<const Denoiser> inner_;
-};
 
 struct Case {
     std::string name, sampler, process;
