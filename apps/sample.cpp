@@ -16,6 +16,7 @@
 #include "data/image_grid.h"
 #include "data/npy.h"
 #include "eval/quantise.h"
+#include "harness/plan.h"
 #include "harness/registry.h"
 #include "learn/learner.h"
 #include "samplers/sampler.h"
@@ -62,9 +63,8 @@ Cell make_cell(const Options& options) {
         if (listed)
             throw Error("option", spec.name + " has a number of steps of its own", "--budget",
                         "leave it out");
-        const SpecValue* end = spec.find("end");
         steps = steps_within_budget(*cell.sampler, step_count(options, "budget"), nullptr, "--budget",
-                                    end && end->text == "sigma-min" ? "sigma-min" : "zero");
+                                    budget_end_rule(spec));
     } else if (options.has("steps")) {
         steps = step_count(options);
     }

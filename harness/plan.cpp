@@ -10,15 +10,10 @@
 
 namespace schedbench {
 
-namespace {
-
-/// A step to level 0 may cost a sampler less, so a budget depends on how the schedule ends.
-std::string end_rule(const Spec& spec) {
-    const SpecValue* end = spec.find("end");
+std::string budget_end_rule(const Spec& schedule) {
+    const SpecValue* end = schedule.find("end");
     return end && end->text == "sigma-min" ? "sigma-min" : "zero";
 }
-
-}  // namespace
 
 void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const Suite& suite,
                   const RuntimeSettings& runtime) {
@@ -68,7 +63,7 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
                 cell.budget = budget, cell.steps = steps;
                 if (budget > 0)
                     cell.steps = steps_within_budget(*plan.samplers[s], budget, &cell.nfe,
-                                                     suite.path + ", key budget", end_rule(spec));
+                                                     suite.path + ", key budget", budget_end_rule(spec));
                 cell.learned = is_learner(spec);
                 const NoiseProcess& process = plan.models[m].denoiser->process();
                 if (cell.learned) {

@@ -50,4 +50,7 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime);
 void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const Suite& suite,
                   const RuntimeSettings& runtime);
 
+/// How a schedule of this spec ends, for steps_within_budget: a step to level 0 may cost a sampler less.
+std::string budget_end_rule(const Spec& schedule);
+
 }  // namespace schedbench

@@ -25,6 +25,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "samplers/churn.h"
 #include "samplers/family_list.h"
 #include "samplers/knot_walk.h"
 #include "schedules/vp_time.h"
@@ -80,20 +81,11 @@ class EdmAblation final : public Sampler {
         const KnotWalk walk(denoiser, schedule, noise, labels, observer);
         const Clock clock = clock_of(schedule, denoiser.spec());
         const double most = std::min(spec_.number("s-churn") / walk.steps(), std::numbers::sqrt2 - 1);
+        const Churn churn{most, spec_.number("s-min"), spec_.number("s-max"), spec_.number("s-noise")};
         at::Tensor x = walk.start();
         for (int i = 0; i < walk.steps(); ++i) {
-            const double a = walk.level(i), b = walk.level(i + 1);
-            LocatedLevel from = walk.knot(i);
-            if (most > 0 && a >= spec_.number("s-min") && a <= spec_.number("s-max")) {
-                const LocatedLevel hat = walk.locate(a * (1 + most));
-                if (hat.level > a) {  // rounding to a table may leave no room for churn
-                    from = hat;
-                    const double added =
-                        std::sqrt((hat.level - a) * (hat.level + a)) * spec_.number("s-noise");
-                    x.add_(noise.step(static_cast<uint32_t>(i)).to(at::kDouble), added);
-                }
-            }
-            step(x, walk, clock, from, i, b);
+            const LocatedLevel from = churn.apply(x, walk, noise, i);
+            step(x, walk, clock, from, i, walk.level(i + 1));
             walk.step_done(i, x);
         }
         return walk.finish(x);

@@ -14,6 +14,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "samplers/churn.h"
 #include "samplers/family_list.h"
 #include "samplers/knot_walk.h"
 
@@ -35,18 +36,11 @@ class Heun final : public Sampler {
         const KnotWalk walk(denoiser, schedule, noise, labels, observer);
         const double most =
             std::min(churn_ / (walk.steps() + (knots_divisor_ ? 1 : 0)), std::numbers::sqrt2 - 1);
+        const Churn churn{most, min_, max_, noise_};
         at::Tensor x = walk.start();
         for (int i = 0; i < walk.steps(); ++i) {
-            const double a = walk.level(i), b = walk.level(i + 1);
-            LocatedLevel from = walk.knot(i);
-            if (most > 0 && a >= min_ && a <= max_) {
-                const LocatedLevel hat = walk.locate(a * (1 + most));
-                if (hat.level > a) {  // rounding to a table may leave no room for churn
-                    from = hat;
-                    const double added = std::sqrt((hat.level - a) * (hat.level + a)) * noise_;
-                    x.add_(noise.step(static_cast<uint32_t>(i)).to(at::kDouble), added);
-                }
-            }
+            const double b = walk.level(i + 1);
+            const LocatedLevel from = churn.apply(x, walk, noise, i);
             const double hat = from.level;
             const at::Tensor slope = at::sub(x, walk.output(x, from).x0).div_(hat);
             if (b == 0) {
