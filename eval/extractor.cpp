@@ -49,32 +49,49 @@ class InceptionExtractor final : public Extractor {
           layer_(spec_.text("layer")),
           pipeline_(parse_pipeline(spec_.text("pipeline"), "inception")),
           network_(Inception::load(path)) {}
-    at::Tensor features(const at::Tensor& pixels) const override {
+    at::Tensor features(const at::Tensor& pixels) const override { return network(prepare(pixels)); }
+    at::Tensor prepare(const at::Tensor& pixels) const override {
+        return scale_for(pipeline_, resize_for(pipeline_, pixels, Inception::kSize));
+    }
+    at::Tensor network(const at::Tensor& prepared) const override {
         c10::NoGradGuard no_gradients;
-        const at::Tensor out = at::empty({pixels.dim() > 0 ? pixels.size(0) : 0, dim()}, at::kFloat);
+        const at::Tensor out = at::empty({prepared.dim() > 0 ? prepared.size(0) : 0, dim()}, at::kFloat);
         for (int64_t start = 0; start < out.size(0); start += kBlock) {
             const int64_t count = std::min(kBlock, out.size(0) - start);
-            at::Tensor x = resize_for(pipeline_, pixels.narrow(0, start, count), Inception::kSize);
+            at::Tensor x = prepared.narrow(0, start, count);
             if (count < kBlock)
                 x = at::cat({x, at::zeros({kBlock - count, x.size(1), x.size(2), x.size(3)})});
-            const Inception::Output o = network_(scale_for(pipeline_, x));
-            const at::Tensor& rows = layer_ == "pool3" ? o.pool3 : layer_ == "logits" ? o.logits : o.spatial;
+            const Inception::Output o = network_(x);
+            const at::Tensor rows = layer_ == "pool3"    ? o.pool3
+                                    : layer_ == "logits" ? o.logits
+                                    : layer_ == "all"    ? at::cat({o.pool3, o.logits, o.spatial}, 1)
+                                                         : o.spatial;
             out.narrow(0, start, count).copy_(rows.narrow(0, 0, count));
         }
         return out;
     }
     int64_t dim() const override {
-        return layer_ == "pool3"    ? Inception::kPool3
-               : layer_ == "logits" ? Inception::kLogits
-                                    : Inception::kSpatial;
+        int64_t total = 0;
+        for (const FeatureLayer& layer : layers()) total += layer.dim;
+        return total;
     }
-    std::string id() const override { return layer_ == "pool3" ? "inception" : "inception-" + layer_; }
+    std::string id() const override { return id_of(layer_); }
     std::string pipeline() const override { return pipeline_name(pipeline_); }
     std::string spec() const override { return spec_.print(); }
     std::string weights_hash() const override { return network_.weights_hash(); }
-    std::string frechet_name() const override {
-        const std::string kind = layer_ == "pool3" ? "fid" : layer_ == "spatial" ? "sfid" : "fd-" + id();
-        return kind + "[" + pipeline() + "]";
+    std::string frechet_name() const override { return layers()[0].frechet_name; }
+    std::vector<FeatureLayer> layers() const override {
+        std::vector<FeatureLayer> out;
+        int64_t begin = 0;
+        const auto add = [&](const char* role, const char* layer, const std::string& kind, int64_t size) {
+            if (layer_ != layer && layer_ != "all") return;
+            out.push_back({role, id_of(layer), kind + "[" + pipeline() + "]", begin, size});
+            begin += size;
+        };
+        add("features", "pool3", "fid", Inception::kPool3);
+        add("logits", "logits", "fd-inception-logits", Inception::kLogits);
+        add("spatial", "spatial", "sfid", Inception::kSpatial);
+        return out;
     }
     int64_t block() const override { return kBlock; }
 
@@ -82,6 +99,10 @@ class InceptionExtractor final : public Extractor {
     static constexpr int64_t kBlock = 16;
 
   private:
+    static std::string id_of(const std::string& layer) {
+        return layer == "pool3" ? "inception" : "inception-" + layer;
+    }
+
     Spec spec_;
     std::string layer_;
     Pipeline pipeline_;
@@ -146,8 +167,8 @@ const std::vector<SpecEntry>& extractor_entries() {
           {"layer",
            Type::choice,
            "pool3",
-           "features: pool3 (2048), spatial (2023), logits (1008)",
-           {"pool3", "spatial", "logits"}}}},
+           "features: pool3 (2048), spatial (2023), logits (1008), all of them in one pass",
+           {"pool3", "spatial", "logits", "all"}}}},
         {"pixels",
          "mean pixels of an 8 x 8 grid, exact: for tests, says nothing about quality",
          "",

@@ -14,12 +14,30 @@
 
 namespace schedbench {
 
+/// One feature vector among those that a pass gives: columns [begin, begin + dim) of each row. Its id names
+/// it as if it were alone.
+struct FeatureLayer {
+    std::string role;  ///< "features" (of distances), "logits" (of the Inception score), "spatial" (of sFID)
+    std::string id, frechet_name;
+    int64_t begin = 0, dim = 0;
+};
+
 class Extractor {
   public:
     virtual ~Extractor() = default;
     /// pixels: uint8 [B, C, H, W] -> float32 [B, dim()] on the CPU. Error("shape") if it cannot take such
     /// images.
     virtual at::Tensor features(const at::Tensor& pixels) const = 0;
+    /// features() in two halves, so that images of several sizes can share a pass: prepare() brings each image
+    /// by itself to the one shape that network() takes.
+    virtual at::Tensor prepare(const at::Tensor& pixels) const { return pixels; }
+    virtual at::Tensor network(const at::Tensor& prepared) const { return features(prepared); }
+    /// What the columns are; several only where the spec asked for several.
+    virtual std::vector<FeatureLayer> layers() const {
+        return {{"features", id(), frechet_name(), 0, dim()}};
+    }
+    /// Arithmetic of the network: features of another precision are other features.
+    virtual std::string precision() const { return "float32"; }
     virtual int64_t dim() const = 0;
     virtual std::string id() const = 0;        ///< "fashion32", "pixels"
     virtual std::string pipeline() const = 0;  ///< what happens to the pixels before the network
@@ -35,7 +53,7 @@ class Extractor {
 };
 
 /// classifier:file=F   pixels:size=32,channels=1
-/// inception:file=F,pipeline=tf1|pytorch-fid|clean|antialiased[,layer=pool3|spatial|logits]
+/// inception:file=F,pipeline=tf1|pytorch-fid|clean|antialiased[,layer=pool3|spatial|logits|all]
 const std::vector<SpecEntry>& extractor_entries();
 
 /// Error("spec") for an unknown name or key, Error("file") for weights that cannot be read.
