@@ -13,22 +13,33 @@ namespace schedbench {
 
 namespace {
 
-/// Variances of the two means and their covariance, from paired influences.
+/// Variances of two means, twice their covariance, and the variance of the difference.
 struct SecondMoments {
     double a = 0, b = 0, both = 0, difference = 0;
 };
 
-SecondMoments second_moments(std::span<const double> x, std::span<const double> y) {
-    const double n = static_cast<double>(x.size());
-    RunningMean of_x, of_y, of_difference;
-    for (size_t i = 0; i < x.size(); ++i) {
-        of_x.add(x[i]);
-        of_y.add(y[i]);
-        of_difference.add(x[i] - y[i]);
-    }
+RunningMean moments_of(std::span<const double> values) {
+    RunningMean out;
+    for (double value : values) out.add(value);
+    return out;
+}
+
+/// The first `shared` values of both belong to the same samples.
+SecondMoments second_moments(std::span<const double> x, std::span<const double> y, size_t shared) {
+    const RunningMean of_x = moments_of(x), of_y = moments_of(y);
+    const auto n = static_cast<double>(x.size()), m = static_cast<double>(y.size());
+    SecondMoments out{x.empty() ? 0 : of_x.variance() / n, y.empty() ? 0 : of_y.variance() / m, 0, 0};
     double cross = 0;
-    for (size_t i = 0; i < x.size(); ++i) cross += (x[i] - of_x.mean) * (y[i] - of_y.mean);
-    return {of_x.variance() / n, of_y.variance() / n, cross / (n - 1) / n, of_difference.variance() / n};
+    for (size_t i = 0; i < shared; ++i) cross += (x[i] - of_x.mean) * (y[i] - of_y.mean);
+    if (shared > 1) out.both = cross / static_cast<double>(shared - 1) * static_cast<double>(shared) / n / m;
+    if (shared > 1 && shared == x.size() && shared == y.size()) {
+        RunningMean difference;  // exact also where the two sides are nearly equal
+        for (size_t i = 0; i < shared; ++i) difference.add(x[i] - y[i]);
+        out.difference = difference.variance() / n;
+    } else {
+        out.difference = std::max(0.0, out.a + out.b - 2 * out.both);
+    }
+    return out;
 }
 
 void check_lengths(size_t a, size_t b, const char* what, const std::string& name) {
@@ -52,24 +63,49 @@ PairedDifference paired_difference(const PairedSide& a, const PairedSide& b, con
     const size_t n = a.influence.size(), m = a.influence_ref.size();
     if (n < 2 || m == 1) throw Error("number", "a paired difference needs at least two samples", name);
 
-    SecondMoments total = second_moments(a.influence, b.influence);
-    if (m > 0) {
-        const SecondMoments reference = second_moments(a.influence_ref, b.influence_ref);
-        total.a += reference.a, total.b += reference.b;
-        total.both += reference.both, total.difference += reference.difference;
+    return difference_of(a, b, {n, m > 0}, name);
+}
+
+PairedDifference difference_of(const PairedSide& a, const PairedSide& b, const SharedErrors& shared,
+                               const std::string& name) {
+    const size_t n = std::min(a.influence.size(), b.influence.size()),
+                 m = std::min(a.influence_ref.size(), b.influence_ref.size());
+    const size_t shared_samples = n > 1 ? std::min(shared.samples, n) : 0;
+    const bool shared_reference =
+        shared.reference && m > 1 && a.influence_ref.size() == b.influence_ref.size();
+    SecondMoments samples = second_moments(a.influence, b.influence, shared_samples);
+    SecondMoments reference = second_moments(a.influence_ref, b.influence_ref, shared_reference ? m : 0);
+    if (shared_samples == 0 && !shared_reference) {
+        // The stored errors know more than the influence values do (second order, blocks).
+        const auto scale = [](double stored, double& of_samples, double& of_reference) {
+            const double total = of_samples + of_reference;
+            if (std::isnan(stored) && total > 0) return;
+            const double factor = total > 0 ? stored * stored / total : 0;
+            of_samples = total > 0 ? factor * of_samples : stored * stored;
+            of_reference *= factor;
+        };
+        scale(a.se, samples.a, reference.a);
+        scale(b.se, samples.b, reference.b);
+        samples.difference = samples.a + samples.b;
+        reference.difference = reference.a + reference.b;
     }
     PairedDifference out;
+    out.sample_variance = samples.difference;
+    out.reference_variance = reference.difference;
     Estimate& e = out.difference;
     e.name = name;
     e.value = a.value - b.value;
-    e.se = std::sqrt(total.difference);
+    e.se = std::sqrt(samples.difference + reference.difference);
     e.n = static_cast<int64_t>(n);
-    e.estimand = "paired difference";
-    e.method = m > 0 ? "influence functions of shared samples, reference sampled"
-                     : "influence functions of shared samples, reference exact";
-    if (n < 30 || (m > 0 && m < 30)) e.warning = "fewer than 30 samples: the error is rough";
-    out.correlation = total.both / std::sqrt(total.a * total.b);
-    out.unpaired_se = std::sqrt(total.a + total.b);
+    e.estimand = shared_samples > 0 ? "paired difference" : "difference";
+    e.method = shared_samples > 0 ? "influence functions of shared samples, reference "
+               : shared_reference ? "influence functions of independent samples, reference "
+                                  : "independent errors, reference ";
+    e.method += m > 0 ? "sampled" : "exact";
+    if ((n > 0 && n < 30) || (m > 0 && m < 30)) e.warning = "fewer than 30 samples: the error is rough";
+    const double of_a = samples.a + reference.a, of_b = samples.b + reference.b;
+    out.correlation = (samples.both + reference.both) / std::sqrt(of_a * of_b);
+    out.unpaired_se = std::sqrt(of_a + of_b);
     return out;
 }
 
