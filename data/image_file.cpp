@@ -120,6 +120,9 @@ void check_png(std::span<const uint8_t> bytes, const std::string& path) {
 
 Image read_image(const std::string& path, bool gray) {
     const std::vector<uint8_t> bytes = read_bytes(path);
+    if (bytes.empty())
+        throw Error("file", "the file is empty, expected a PNG or JPEG image", path,
+                    "fetch it again, or remove it");
     constexpr std::array<uint8_t, 8> png = {0x89, 'P', 'N', 'G', 0x0d, 0x0a, 0x1a, 0x0a};
     const bool is_png = bytes.size() >= 8 && std::equal(png.begin(), png.end(), bytes.begin());
     const bool is_jpeg = bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;

@@ -14,9 +14,10 @@ struct Image {
     std::vector<uint8_t> pixels;  ///< [channels, height, width]; three channels are red, green, blue
 };
 
-/// Reads a PNG or JPEG file: 8-bit, three channels or, with `gray`, one. An alpha channel is dropped, and the
-/// EXIF orientation is ignored, as Pillow does. Error("file") for a file that cannot be decoded or is cut
-/// short.
+/// Reads a PNG or JPEG file: 8-bit, three channels or, with `gray`, one. One channel is repeated, an alpha
+/// channel is dropped, of 16 bits the upper eight are kept, CMYK (inverted, as JPEG files hold it) becomes
+/// red = (255 - C)(255 - K)/255 and so on, and the EXIF orientation is ignored, as Pillow does. Error("file")
+/// for a file that cannot be decoded or is cut short.
 Image read_image(const std::string& path, bool gray = false);
 
 /// The largest centred square (offsets rounded down), resized to size x size with area averaging (enlarged:

@@ -167,8 +167,13 @@ void NpyArray::wrong_type(const char* wanted) const {
                 std::string("save array.astype(\"") + wanted + "\") instead");
 }
 
-NpyArray decode_npy(uint64_t size, const std::function<void(uint64_t, std::span<uint8_t>)>& read,
-                    const std::string& origin) {
+namespace {
+
+using ReadBytes = std::function<void(uint64_t, std::span<uint8_t>)>;
+
+/// An array without its elements; `data_at` becomes the byte of the first.
+NpyArray decode_header(uint64_t size, const ReadBytes& read, const std::string& origin, uint64_t& data_at,
+                       uint64_t& count) {
     auto need = [&](uint64_t bytes, const char* what) {
         if (size < bytes)
             throw Error(
@@ -195,7 +200,7 @@ NpyArray decode_npy(uint64_t size, const std::function<void(uint64_t, std::span<
         read(10, std::span(start).subspan(10, 2));
         header_size |= uint64_t{start[10]} << 16 | uint64_t{start[11]} << 24;
     }
-    const uint64_t data_at = header_at + header_size;
+    data_at = header_at + header_size;
     need(data_at, "the header");
     std::vector<uint8_t> text(header_size);
     read(header_at, text);
@@ -220,13 +225,13 @@ NpyArray decode_npy(uint64_t size, const std::function<void(uint64_t, std::span<
         parser.fail("element type " + header.descr + ", expected <f4, <f8, <i8 or |u1",
                     "save array.astype(\"float32\"), or float64, int64, uint8");
     std::visit(
-        [&](auto& values) {
+        [&](const auto& values) {
             constexpr uint64_t width = sizeof(values[0]);
             // No extent may be multiplied in before it is known to fit: the product of a damaged header can
             // overflow.
             const uint64_t held = (size - data_at) / width;
             const bool empty = std::find(header.shape.begin(), header.shape.end(), 0) != header.shape.end();
-            uint64_t count = empty ? 0 : 1;
+            count = empty ? 0 : 1;
             for (int64_t extent : header.shape) {
                 if (empty) break;
                 if (count > held / static_cast<uint64_t>(extent))
@@ -242,11 +247,35 @@ NpyArray decode_npy(uint64_t size, const std::function<void(uint64_t, std::span<
                 throw Error(
                     "file", std::to_string(size - data_at - count * width) + " bytes follow the last element",
                     at_byte(origin, data_at + count * width), "the file is longer than its header says");
+        },
+        array.values);
+    return array;
+}
+
+}  // namespace
+
+NpyArray decode_npy(uint64_t size, const ReadBytes& read, const std::string& origin) {
+    uint64_t data_at = 0, count = 0;
+    NpyArray array = decode_header(size, read, origin, data_at, count);
+    std::visit(
+        [&](auto& values) {
             values.resize(count);
             read(data_at, writable_bytes(values));
         },
         array.values);
     return array;
+}
+
+NpyLayout read_npy_layout(const std::string& path) {
+    NpyLayout out;
+    uint64_t count = 0;
+    const NpyArray array = decode_header(
+        regular_file_size(path),
+        [&](uint64_t offset, std::span<uint8_t> bytes) { read_bytes(path, offset, bytes); }, path,
+        out.data_at, count);
+    out.shape = array.shape;
+    out.type = array.type_name();
+    return out;
 }
 
 NpyArray read_npy(const std::string& path) {

@@ -45,6 +45,15 @@ NpyArray read_npy(const std::string& path);
 NpyArray decode_npy(uint64_t size, const std::function<void(uint64_t, std::span<uint8_t>)>& read,
                     const std::string& origin);
 
+/// What the header of a .npy file says; the file is as long as it says.
+struct NpyLayout {
+    std::vector<int64_t> shape;
+    std::string type;      ///< "float32", "float64", "int64", "uint8"
+    uint64_t data_at = 0;  ///< byte of the first element
+};
+/// The header alone, with the faults of read_npy().
+NpyLayout read_npy_layout(const std::string& path);
+
 /// Version 1.0, data aligned to 64 bytes. The values must fill the shape (an assertion).
 void write_npy(const std::string& path, const NpyArray& array);
 

@@ -82,8 +82,14 @@ FidInfinityResult fid_infinity(const at::Tensor& generated, const FrechetReferen
         for (int64_t row : subsets[q])
             load[static_cast<size_t>(row)] += weights[q] / static_cast<double>(out.sizes[q]);
     }
-    double squares = 0;
-    for (double value : load) squares += value * value;
+    double squares = 0, mean = 0;
+    for (size_t i = 0; i < load.size(); ++i) {
+        squares += load[i] * load[i];
+        out.influence.push_back(static_cast<double>(n) * load[i] * full.influence[i]);
+        mean += out.influence.back() / static_cast<double>(n);
+    }
+    for (double& value : out.influence) value -= mean;
+    out.influence_ref = full.influence_ref;
     double total = variance(full.influence) * squares;
     const bool both = !full.influence_ref.empty();
     if (both) total += variance(full.influence_ref) / static_cast<double>(full.influence_ref.size());
@@ -96,9 +102,10 @@ FidInfinityResult fid_infinity(const at::Tensor& generated, const FrechetReferen
     e.estimand = "Frechet distance at infinitely many generated samples, from this reference";
     e.method = "influence function through " + std::to_string(points) + " overlapping subsets, reference " +
                (both ? "sampled" : "exact");
-    e.warning = full.at_n.warning;
+    e.warning = full.debiased.warning;
     if (e.warning.empty() && smallest < 4 * generated.size(1))
-        e.warning = "the smallest subset has fewer than 4 samples a feature: not linear in 1/n there";
+        e.warning = std::string(kUnreliable) +
+                    "the smallest subset has fewer than 4 samples a feature: not linear in 1/n there";
     return out;
 }
 

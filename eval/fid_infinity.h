@@ -25,9 +25,11 @@ struct FidInfinityOptions {
 
 struct FidInfinityResult {
     Estimate intercept;
-    double slope = 0;               ///< of F_N against 1/N
-    std::vector<int64_t> sizes;     ///< N, rising; the last is n
-    std::vector<double> distances;  ///< F_N
+    double slope = 0;                     ///< of F_N against 1/N
+    std::vector<int64_t> sizes;           ///< N, rising; the last is n
+    std::vector<double> distances;        ///< F_N
+    std::vector<double> influence;        ///< [n] n c_i phi_i, mean 0 (see below)
+    std::vector<double> influence_ref{};  ///< [m]; empty if exact or without features
 };
 
 /// To first order F_N moves by the mean influence phi of its rows, so the intercept moves by sum_i c_i phi_i,

@@ -66,7 +66,8 @@ std::string size_warning(int64_t n, int64_t m, bool sampled, int64_t d) {
     const std::string who = (of_reference ? "the reference has " : "there are ") + std::to_string(smaller) +
                             (of_reference ? " samples" : " generated samples") + " for " + std::to_string(d) +
                             " features";
-    if (smaller < 4 * d) return who + ": below 4 a feature neither the value nor its error can be trusted";
+    if (smaller < 4 * d)
+        return kUnreliable + who + ": below 4 a feature neither the value nor its error can be trusted";
     if (smaller < 16 * d) return who + ": below 16 a feature the correction of the bias is not safe";
     return "";
 }
@@ -164,6 +165,8 @@ FrechetResult frechet(const at::Tensor& generated, const FrechetReference& refer
     out.debiased.value = raw - out.bias.total();
     out.debiased.estimand = "Frechet distance, bias removed";
     out.debiased.method += "; bias by " + correction;
+    if (!e.warning.empty() && !e.warning.starts_with(kUnreliable))
+        out.debiased.warning = kUnreliable + e.warning;
     return out;
 }
 

@@ -19,6 +19,10 @@
 
 namespace schedbench {
 
+/// What Estimate::warning begins with where n is too small for the theory, so that value +- se is no
+/// interval.
+inline constexpr const char* kUnreliable = "unreliable: ";
+
 enum class ReferenceRole {
     exact,    ///< the reference set is the population itself: error and bias of the generated samples only
     sampled,  ///< the reference is a sample of a population: its error and bias count as well
@@ -74,8 +78,8 @@ double frechet_distance(const Moments& generated, const Moments& reference);
 double frechet_distance(const at::Tensor& generated, const at::Tensor& reference);
 
 /// Everything. generated: [n, d], n >= 2, in sample order. Estimate::warning is set below n = 16 d (the bias
-/// formula is not safe) and below n = 4 d (neither value nor error is); the reference counts where it is a
-/// sample.
+/// formula is not safe: the interval of the debiased value is unreliable) and below n = 4 d (neither value
+/// nor error is: both intervals are); the reference counts where it is a sample.
 FrechetResult frechet(const at::Tensor& generated, const FrechetReference& reference,
                       const FrechetOptions& options = {});
 
