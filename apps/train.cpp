@@ -31,7 +31,8 @@ NetworkDescription describe(const Options& options, const Dataset& data, Objecti
     NetworkDescription d;
     d.config.in_channels = data.channels;
     d.config.model_channels = options.integer("channels");
-    d.config.channel_mult = integers(options.text("channel-mult"), "--channel-mult");
+    const std::vector<int64_t> mults = integers(options.text("channel-mult"), "--channel-mult");
+    d.config.channel_mult.assign(mults.begin(), mults.end());
     d.config.num_res_blocks = options.integer("res-blocks");
     d.config.attention_resolutions = integers(options.text_or("attention", ""), "--attention");
     d.config.num_heads = options.integer("heads");

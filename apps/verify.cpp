@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 
 #include <cmath>
+#include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -13,15 +14,15 @@
 #include "apps/verify_edm.h"
 #include "core/error.h"
 #include "models/native.h"
+#include "models/network.h"
 #include "models/safetensors.h"
-#include "models/unet.h"
 
 namespace schedbench {
 namespace {
 
 // Absolute tolerances. float32 results differ between convolution back ends by up to a third of them.
-constexpr double kOutTolerance = 2e-4, kDeepTolerance = 5e-4, kActivationTolerance = 1e-4,
-                 kDoubleTolerance = 1e-10;
+constexpr double kOutTolerance = 2e-4, kGuidedOutTolerance = 5e-4, kDeepTolerance = 5e-4,
+                 kActivationTolerance = 1e-4, kDoubleTolerance = 1e-10;
 
 struct Model {
     std::string file;
@@ -37,37 +38,74 @@ Model parse_model(const std::string& model) {
 }
 
 /// Inputs that the network cannot take are the file's fault, said in its terms.
-void check_inputs(const SafetensorsFile& golden, const UNetConfig& config) {
+void check_inputs(const SafetensorsFile& golden, const Network& net) {
     const at::Tensor &x = golden.at("x"), &t = golden.at("t");
-    if (x.dim() != 4 || x.size(1) != config.in_channels || !x.is_floating_point())
+    if (x.dim() != 4 || x.size(1) != net.in_channels() || !x.is_floating_point())
         throw Error("shape",
-                    "x should be floating-point images [B, " + std::to_string(config.in_channels) + ", H, W]",
+                    "x should be floating-point images [B, " + std::to_string(net.in_channels()) + ", H, W]",
                     golden.path);
     if (t.dim() != 1 || t.size(0) != x.size(0) || !t.is_floating_point())
         throw Error(
             "shape",
             "t should be one floating-point time for each of the " + std::to_string(x.size(0)) + " images",
             golden.path);
-    if ((config.num_classes > 0) != golden.tensors.contains("y"))
+    if ((net.classes() > 0) != golden.tensors.contains("y"))
         throw Error("shape",
-                    config.num_classes > 0 ? "holds no labels y, but the network is class-conditional"
-                                           : "holds labels y, but the network is unconditional",
+                    net.classes() > 0 ? "holds no labels y, but the network is class-conditional"
+                                      : "holds labels y, but the network is unconditional",
                     golden.path);
-    if (config.num_classes > 0) {
+    if (net.classes() > 0) {
         const at::Tensor& y = golden.at("y");
         if (y.dim() != 1 || y.size(0) != x.size(0) || y.scalar_type() != at::kLong ||
-            (y.numel() > 0 && (y.min().item<int64_t>() < 0 || y.max().item<int64_t>() >= config.num_classes)))
-            throw Error(
-                "shape",
-                "y should be one class below " + std::to_string(config.num_classes) + " for each image",
-                golden.path);
+            (y.numel() > 0 && (y.min().item<int64_t>() < 0 || y.max().item<int64_t>() >= net.classes())))
+            throw Error("shape",
+                        "y should be one class below " + std::to_string(net.classes()) + " for each image",
+                        golden.path);
     }
-    const int64_t factor = config.patch << (config.channel_mult.size() - 1);
+    const int64_t factor = net.side_multiple();
     if (x.size(2) % factor || x.size(3) % factor)
         throw Error("shape", "height and width of x must be multiples of " + std::to_string(factor),
                     golden.path);
     if (!golden.tensors.contains("out"))
         throw Error("file", "holds no tensor \"out\"", golden.path, "give a golden file of a network");
+}
+
+/// Rows of one network; those of its activations only where `prefix` is empty.
+std::vector<TensorRow> verify_network(const std::string& family, const nlohmann::json& config,
+                                      const SafetensorsFile& file, const SafetensorsFile& golden,
+                                      const std::string& prefix,
+                                      const std::function<double(double)>& tolerance) {
+    const auto net = make_network(family, config, file.path);
+    Parameters parameters = checked_parameters(*net, file.tensors, file.path);
+    check_inputs(golden, *net);
+    const at::Tensor labels = golden.tensors.contains("y") ? golden.at("y") : at::Tensor();
+    const double out_tolerance = family == "guided_diffusion.UNetModel" ? kGuidedOutTolerance : kOutTolerance;
+
+    std::map<std::string, at::Tensor> taps;
+    const at::Tensor out =
+        net->forward(parameters, golden.at("x").to(at::kFloat), golden.at("t").to(at::kFloat), labels, 0,
+                     [&](const std::string& name, const at::Tensor& value) { taps[name] = value; });
+    std::vector<TensorRow> rows{compare_tensors(prefix + "out", out, golden.at(prefix + "out"),
+                                                tolerance(out_tolerance), golden.path)};
+    for (const auto& [name, want] : golden.tensors) {
+        if (!prefix.empty() || !name.starts_with("act.")) continue;
+        const auto tap = taps.find(name);
+        if (tap == taps.end())
+            throw Error("file", "holds \"" + name + "\", which this network does not have", golden.path);
+        const int64_t batch = std::min(
+            tap->second.size(0), want.dim() ? want.size(0) : 0);  // some are stored for the first images only
+        rows.push_back(compare_tensors(name, tap->second.narrow(0, 0, batch), want,
+                                       tolerance(name == "act.mid" ? kDeepTolerance : kActivationTolerance),
+                                       golden.path));
+    }
+    if (golden.tensors.contains(prefix + "out.f64")) {
+        for (auto& [name, value] : parameters) value = value.to(at::kDouble);
+        const at::Tensor exact =
+            net->forward(parameters, golden.at("x").to(at::kDouble), golden.at("t").to(at::kDouble), labels);
+        rows.push_back(compare_tensors(prefix + "out.f64", exact, golden.at(prefix + "out.f64"),
+                                       tolerance(kDoubleTolerance), golden.path));
+    }
+    return rows;
 }
 
 std::vector<TensorRow> verify(const Model& model, const std::string& golden_path, const Options& options) {
@@ -79,40 +117,13 @@ std::vector<TensorRow> verify(const Model& model, const std::string& golden_path
     };
     const std::string family = file.meta("family");
     if (family == "edm.precond") return verify_edm(file, golden, model.precond, tolerance);
-    if (family != "improved_diffusion.UNetModel")
-        throw Error("file", "is a network of the family \"" + family + "\", which is not known here", weights,
-                    "known: improved_diffusion.UNetModel, edm.precond");
     const nlohmann::json config = nlohmann::json::parse(file.meta("config"), nullptr, false);
-    if (!config.is_object())
-        throw Error("file", "the metadata entry \"config\" is not a JSON object", weights);
-    const UNet net(UNetConfig::from_json(config, weights));
-    Parameters parameters = checked_parameters(net, file.tensors, weights);
-    check_inputs(golden, net.config());
-    const at::Tensor labels = golden.tensors.contains("y") ? golden.at("y") : at::Tensor();
-
-    std::map<std::string, at::Tensor> taps;
-    const at::Tensor out =
-        net.forward(parameters, golden.at("x").to(at::kFloat), golden.at("t").to(at::kFloat), labels, 0,
-                    [&](const std::string& name, const at::Tensor& value) { taps[name] = value; });
-    std::vector<TensorRow> rows{
-        compare_tensors("out", out, golden.at("out"), tolerance(kOutTolerance), golden_path)};
-    for (const auto& [name, want] : golden.tensors) {
-        if (!name.starts_with("act.")) continue;
-        const auto tap = taps.find(name);
-        if (tap == taps.end())
-            throw Error("file", "holds \"" + name + "\", which this network does not have", golden_path);
-        const int64_t batch = std::min(
-            tap->second.size(0), want.dim() ? want.size(0) : 0);  // some are stored for the first images only
-        rows.push_back(compare_tensors(name, tap->second.narrow(0, 0, batch), want,
-                                       tolerance(name == "act.mid" ? kDeepTolerance : kActivationTolerance),
-                                       golden_path));
-    }
-    if (golden.tensors.contains("out.f64")) {
-        for (auto& [name, value] : parameters) value = value.to(at::kDouble);
-        const at::Tensor exact =
-            net.forward(parameters, golden.at("x").to(at::kDouble), golden.at("t").to(at::kDouble), labels);
-        rows.push_back(compare_tensors("out.f64", exact, golden.at("out.f64"), tolerance(kDoubleTolerance),
-                                       golden_path));
+    std::vector<TensorRow> rows = verify_network(family, config, file, golden, "", tolerance);
+    if (golden.tensors.contains("flipped_order.out") && config.contains("use_new_attention_order")) {
+        nlohmann::json flipped = config;
+        flipped["use_new_attention_order"] = !config.at("use_new_attention_order").get<bool>();
+        for (TensorRow& row : verify_network(family, flipped, file, golden, "flipped_order.", tolerance))
+            rows.push_back(std::move(row));
     }
     return rows;
 }

@@ -8,16 +8,6 @@
 
 namespace schedbench {
 
-void add_linear_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
-                       bool bias) {
-    shapes[prefix + ".weight"] = {out, in};
-    if (bias) shapes[prefix + ".bias"] = {out};
-}
-
-void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t channels) {
-    shapes[prefix + ".weight"] = shapes[prefix + ".bias"] = {channels};
-}
-
 int64_t edm_groups(int64_t channels) {
     return std::min<int64_t>(32, channels / 4);
 }
@@ -27,10 +17,7 @@ at::Tensor edm_norm(const Parameters& p, const std::string& prefix, const at::Te
 }
 
 void EdmConv::add_shapes(ParameterShapes& shapes) const {
-    if (kernel > 0) {
-        shapes[prefix + ".weight"] = {out, in, kernel, kernel};
-        shapes[prefix + ".bias"] = {out};
-    }
+    if (kernel > 0) add_conv_shapes(shapes, prefix, in, out, kernel);
     const auto size = static_cast<int64_t>(taps.size());
     if (resample != Resample::none) shapes[prefix + ".resample_filter"] = {1, 1, size, size};
 }
@@ -79,11 +66,20 @@ void EdmBlock::add_shapes(ParameterShapes& shapes) const {
     add_norm_shapes(shapes, prefix + ".norm1", out);
     EdmConv{prefix + ".conv1", out, out}.add_shapes(shapes);
     if (has_skip()) skip().add_shapes(shapes);
-    if (heads > 0) {
-        add_norm_shapes(shapes, prefix + ".norm2", out);
-        EdmConv{prefix + ".qkv", out, 3 * out, 1}.add_shapes(shapes);
-        EdmConv{prefix + ".proj", out, out, 1}.add_shapes(shapes);
-    }
+    if (heads > 0) attention().add_shapes(shapes);
+}
+
+SelfAttention EdmBlock::attention() const {
+    return {prefix + ".norm2",
+            prefix + ".qkv",
+            prefix + ".proj",
+            out,
+            heads,
+            edm_groups(out),
+            epsilon,
+            SelfAttention::Order::head_channel_qkv,
+            SelfAttention::Scale::keys,
+            2};
 }
 
 at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const at::Tensor& emb) const {
@@ -97,29 +93,7 @@ at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const 
     }
     h = conv(p, prefix + ".conv1", at::silu(h));
     h = (h + (has_skip() ? skip()(p, x) : x)) * skip_scale;
-    return heads > 0 ? (attention(p, h) + h) * skip_scale : h;
-}
-
-at::Tensor EdmBlock::attention(const Parameters& p, const at::Tensor& x) const {
-    const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
-    const int64_t tokens = height * width, head = channels / heads;
-    const auto as_linear = [&](const char* name, const at::Tensor& input) {
-        return at::linear(input, parameter(p, prefix + name + ".weight").squeeze(3).squeeze(2),
-                          parameter(p, prefix + name + ".bias"));
-    };
-    // Channels-last memory makes [B, HW, C] a view; the 1x1 convolutions are then plain linear layers.
-    const at::Tensor h =
-        edm_norm(p, prefix + ".norm2", x, epsilon).permute({0, 2, 3, 1}).reshape({batch, tokens, channels});
-    // Channel order of the fused projection: (head, channel of the head, q|k|v).
-    const at::Tensor qkv =
-        as_linear(".qkv", h).reshape({batch, tokens, heads, head, 3}).permute({4, 0, 2, 1, 3});
-    const auto soft_dtype = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const at::Tensor keys = (qkv[1] / std::sqrt(static_cast<double>(head))).to(soft_dtype);
-    const at::Tensor weights = at::softmax(at::matmul(qkv[0].to(soft_dtype), keys.transpose(2, 3)), -1);
-    const at::Tensor mixed = at::matmul(weights.to(x.scalar_type()), qkv[2])
-                                 .permute({0, 2, 1, 3})
-                                 .reshape({batch, tokens, channels});
-    return as_linear(".proj", mixed).reshape({batch, height, width, channels}).permute({0, 3, 1, 2});
+    return heads > 0 ? (attention()(p, h) + h) * skip_scale : h;
 }
 
 at::Tensor positional_embedding(const at::Tensor& time, int64_t dim, bool endpoint) {

@@ -13,11 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "models/attention.h"
 #include "models/parameters.h"
 
 namespace schedbench {
-
-enum class Resample { none, up, down };
 
 /// Convolution, change of resolution, or both. Parameters: weight and bias if kernel > 0, resample_filter if
 /// the resolution changes.
@@ -58,18 +57,13 @@ struct EdmBlock {
     EdmConv conv0() const;
     bool has_skip() const { return in != out || resample != Resample::none; }
     EdmConv skip() const;
-    at::Tensor attention(const Parameters& parameters, const at::Tensor& x) const;
+    SelfAttention attention() const;
 };
 
 /// Groups of every group norm: 32, but no fewer than 4 channels a group.
 int64_t edm_groups(int64_t channels);
 at::Tensor edm_norm(const Parameters& parameters, const std::string& prefix, const at::Tensor& x,
                     double epsilon);
-
-/// Shapes of PREFIX.weight and, if `bias`, PREFIX.bias.
-void add_linear_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
-                       bool bias = true);
-void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t channels);
 
 /// [cos(t w_i), sin(t w_i)], w_i = 10000^(-i/half), i < half = dim/2; with `endpoint` i/(half-1), so that the
 /// last w is 1/10000. In float32 unless time is float64. [B] -> [B, dim].

@@ -28,7 +28,9 @@ const std::vector<SpecEntry>& native_entries() {
     static const std::vector<SpecEntry> entries = {
         {"native",
          "a network of this program from a safetensors file",
-         "Nichol & Dhariwal 2021, arXiv 2102.09672; Karras et al. 2022, arXiv 2206.00364",
+         "Ho et al. 2020, arXiv 2006.11239; Nichol & Dhariwal 2021, arXiv 2102.09672; Dhariwal & Nichol "
+         "2021, "
+         "arXiv 2105.05233; Karras et al. 2022, arXiv 2206.00364",
          {{"file", SpecParam::Type::text, "", "weight file (safetensors)", {}, true},
           {"process", SpecParam::Type::text, "auto", "noise process spec; auto: the file's own metadata"},
           {"prediction",
@@ -49,16 +51,9 @@ const std::vector<SpecEntry>& native_entries() {
     return entries;
 }
 
-NetworkDescription NetworkDescription::from_metadata(const std::map<std::string, std::string>& metadata,
-                                                     const std::string& where) {
-    NetworkDescription d;
-    const std::string family = metadata_or(metadata, "family", "");
-    if (family != "improved_diffusion.UNetModel")
-        throw Error("file", "is a network of the family \"" + family + "\", which is not known here", where,
-                    "known: improved_diffusion.UNetModel, edm.precond");
-    const auto json = nlohmann::json::parse(metadata_or(metadata, "config", ""), nullptr, false);
-    if (!json.is_object()) throw Error("file", "has no metadata entry \"config\" with a JSON object", where);
-    d.config = UNetConfig::from_json(json, where);
+Preconditioning Preconditioning::from_metadata(const std::map<std::string, std::string>& metadata,
+                                               int64_t image_size, const std::string& where) {
+    Preconditioning d;
     const std::string prediction = metadata_or(metadata, "prediction", "eps");
     if (prediction != "eps" && prediction != "edm")
         throw Error("file", "has the unknown prediction \"" + prediction + "\"", where, "known: eps, edm");
@@ -70,17 +65,14 @@ NetworkDescription NetworkDescription::from_metadata(const std::map<std::string,
     d.process = NoiseProcess(Spec::parse(process, where), where).spec();
     d.rescale_timesteps = metadata_or(metadata, "rescale_timesteps", "false") == "true";
     d.sigma_data = parse_number(metadata_or(metadata, "sigma_data", "0.5")).value_or(NAN);
-    d.image_size = static_cast<int64_t>(parse_number(metadata_or(metadata, "image_size", "32")).value_or(0));
+    const std::string size = std::to_string(image_size > 0 ? image_size : 32);
+    d.image_size = static_cast<int64_t>(parse_number(metadata_or(metadata, "image_size", size)).value_or(0));
     if (!(d.sigma_data > 0) || d.image_size <= 0)
         throw Error("file", "has a bad sigma_data or image_size in its metadata", where);
-    if (d.config.out_channels != d.config.in_channels && !d.learned_variance())
-        throw Error("file", "has out_channels that is neither in_channels nor twice that", where);
     return d;
 }
 
-void NetworkDescription::to_metadata(std::map<std::string, std::string>& metadata) const {
-    metadata["family"] = "improved_diffusion.UNetModel";
-    metadata["config"] = config.to_json().dump();
+void Preconditioning::to_metadata(std::map<std::string, std::string>& metadata) const {
     metadata["prediction"] = prediction == Prediction::edm ? "edm" : "eps";
     metadata["process"] = process.print();
     metadata["rescale_timesteps"] = rescale_timesteps ? "true" : "false";
@@ -88,7 +80,42 @@ void NetworkDescription::to_metadata(std::map<std::string, std::string>& metadat
     metadata["image_size"] = std::to_string(image_size);
 }
 
-DenoiserOutput network_denoise(const NetworkDescription& d, const UNet& net, const Parameters& parameters,
+namespace {
+
+void check_outputs(const Network& net, const std::string& where) {
+    if (net.out_channels() != net.in_channels() && !net.learned_variance())
+        throw Error("file", "has output channels that are neither the input's nor twice those", where);
+}
+
+std::shared_ptr<const Network> network_of(const std::map<std::string, std::string>& metadata,
+                                          const std::string& where) {
+    auto net =
+        make_network(metadata_or(metadata, "family", ""),
+                     nlohmann::json::parse(metadata_or(metadata, "config", ""), nullptr, false), where);
+    check_outputs(*net, where);
+    return net;
+}
+
+}  // namespace
+
+NetworkDescription NetworkDescription::from_metadata(const std::map<std::string, std::string>& metadata,
+                                                     const std::string& where) {
+    NetworkDescription d;
+    const auto net = std::dynamic_pointer_cast<const UNet>(network_of(metadata, where));
+    if (!net || net->config().family != UNetConfig::Family::improved_diffusion)
+        throw Error("file", "is not a network of the family improved_diffusion.UNetModel", where);
+    d.config = net->config();
+    static_cast<Preconditioning&>(d) = Preconditioning::from_metadata(metadata, 0, where);
+    return d;
+}
+
+void NetworkDescription::to_metadata(std::map<std::string, std::string>& metadata) const {
+    metadata["family"] = UNetConfig::family_name(config.family);
+    metadata["config"] = config.to_json().dump();
+    Preconditioning::to_metadata(metadata);
+}
+
+DenoiserOutput network_denoise(const Preconditioning& d, const Network& net, const Parameters& parameters,
                                const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
                                const at::Tensor& labels, double dropout) {
     // Coefficients in float64, one per image; the network sees float32 (or what its weights are).
@@ -100,24 +127,24 @@ DenoiserOutput network_denoise(const NetworkDescription& d, const UNet& net, con
     };
     DenoiserOutput out;
     at::Tensor raw, time = model_time;
-    if (d.prediction == NetworkDescription::Prediction::eps) {
+    if (d.prediction == Preconditioning::Prediction::eps) {
         if (d.rescale_timesteps) time = time * (1000.0 / static_cast<double>(d.process.integer("T")));
         raw = net.forward(parameters, as_input(x * (sigma * sigma + 1).rsqrt().to(x.scalar_type())), time,
                           labels, dropout);
-        out.x0 = x - sigma.to(x.scalar_type()) * raw.narrow(1, 0, d.image_channels()).to(x.scalar_type());
+        out.x0 = x - sigma.to(x.scalar_type()) * raw.narrow(1, 0, net.in_channels()).to(x.scalar_type());
     } else {
         const double sd = d.sigma_data;
         const at::Tensor total = sigma * sigma + sd * sd;
         raw = net.forward(parameters, as_input(x * total.rsqrt().to(x.scalar_type())), time, labels, dropout);
         out.x0 = (sd * sd / total).to(x.scalar_type()) * x +
                  (sigma * sd * total.rsqrt()).to(x.scalar_type()) *
-                     raw.narrow(1, 0, d.image_channels()).to(x.scalar_type());
+                     raw.narrow(1, 0, net.in_channels()).to(x.scalar_type());
     }
-    if (d.learned_variance()) out.variance = raw.narrow(1, d.image_channels(), d.image_channels());
+    if (net.learned_variance()) out.variance = raw.narrow(1, net.in_channels(), net.in_channels());
     return out;
 }
 
-Parameters checked_parameters(const UNet& net, const std::map<std::string, at::Tensor>& tensors,
+Parameters checked_parameters(const Network& net, const std::map<std::string, at::Tensor>& tensors,
                               const std::string& where) {
     return checked_parameters(net.parameter_shapes(), tensors, where);
 }
@@ -135,9 +162,8 @@ std::string identity_of(const Spec& completed, const std::string& hash,
     return identity.print();
 }
 
-std::shared_ptr<const NativeDenoiser> load_improved_diffusion(const Spec& completed,
-                                                              const SafetensorsFile& file,
-                                                              const std::string& where) {
+std::shared_ptr<const NativeDenoiser> load_network(const Spec& completed, const SafetensorsFile& file,
+                                                   const std::string& where) {
     if (!completed.is_auto("precond"))
         throw Error("spec", "precond is for networks of the family edm.precond only", where,
                     "leave precond out");
@@ -145,10 +171,12 @@ std::shared_ptr<const NativeDenoiser> load_improved_diffusion(const Spec& comple
     if (!completed.is_auto("process")) metadata["process"] = completed.text("process");
     if (!completed.is_auto("prediction")) metadata["prediction"] = completed.text("prediction");
     if (!completed.is_auto("rescale")) metadata["rescale_timesteps"] = completed.text("rescale");
-    NetworkDescription description = NetworkDescription::from_metadata(metadata, where);
-    Parameters parameters = checked_parameters(UNet(description.config), file.tensors, file.path);
+    std::shared_ptr<const Network> net = network_of(metadata, where);
+    const Preconditioning preconditioning =
+        Preconditioning::from_metadata(metadata, net->image_size(), where);
+    Parameters parameters = checked_parameters(*net, file.tensors, file.path);
     const std::string hash = sha256_file(file.path);
-    return std::make_shared<const NativeDenoiser>(std::move(description), std::move(parameters),
+    return std::make_shared<const NativeDenoiser>(preconditioning, std::move(net), std::move(parameters),
                                                   identity_of(completed, hash, {"precond"}), hash,
                                                   std::move(metadata));
 }
@@ -180,26 +208,33 @@ std::shared_ptr<const Denoiser> load_native(const Spec& completed, const std::st
     const SafetensorsFile file = read_safetensors(completed.text("file"));
     const std::string place = where.empty() ? file.path : where + ", " + file.path;
     if (metadata_or(file.metadata, "family", "") == "edm.precond") return load_edm(completed, file, place);
-    return load_improved_diffusion(completed, file, place);
+    return load_network(completed, file, place);
 }
 
-NativeDenoiser::NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec,
-                               std::string hash, std::map<std::string, std::string> metadata)
-    : description_(std::move(description)),
-      net_(description_.config),
+NativeDenoiser::NativeDenoiser(Preconditioning preconditioning, std::shared_ptr<const Network> net,
+                               Parameters parameters, std::string spec, std::string hash,
+                               std::map<std::string, std::string> metadata)
+    : description_(std::move(preconditioning)),
+      net_(std::move(net)),
       process_(description_.process),
       parameters_(std::move(parameters)),
       spec_(std::move(spec)),
       hash_(std::move(hash)),
       metadata_(std::move(metadata)) {}
 
+NativeDenoiser::NativeDenoiser(const NetworkDescription& description, Parameters parameters, std::string spec,
+                               std::string hash, std::map<std::string, std::string> metadata)
+    : NativeDenoiser(static_cast<const Preconditioning&>(description),
+                     std::make_shared<const UNet>(description.config), std::move(parameters), std::move(spec),
+                     std::move(hash), std::move(metadata)) {}
+
 DenoiserOutput NativeDenoiser::operator()(const at::Tensor& x, const at::Tensor& levels,
                                           const at::Tensor& model_time, const at::Tensor& labels) const {
-    return network_denoise(description_, net_, parameters_, x, levels, model_time, labels);
+    return network_denoise(description_, *net_, parameters_, x, levels, model_time, labels);
 }
 
 std::vector<int64_t> NativeDenoiser::shape() const {
-    return {description_.image_channels(), description_.image_size, description_.image_size};
+    return {net_->in_channels(), description_.image_size, description_.image_size};
 }
 
 }  // namespace schedbench

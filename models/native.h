@@ -13,19 +13,30 @@
 #include "core/spec.h"
 #include "core/spec_schema.h"
 #include "models/denoiser.h"
+#include "models/network.h"
 #include "models/unet.h"
 
 namespace schedbench {
 
-/// What the metadata of a weight file says about the network.
-struct NetworkDescription {
+/// What a weight file's metadata says beside the network: what it predicts, and at which levels it may be
+/// asked.
+struct Preconditioning {
     enum class Prediction { eps, edm };
-    UNetConfig config;
     Prediction prediction = Prediction::eps;
     Spec process;                    ///< noise process, completed
     bool rescale_timesteps = false;  ///< the index is fed as t * 1000 / T (improved-diffusion's default)
     double sigma_data = 0.5;         ///< edm only
     int64_t image_size = 32;
+
+    /// `image_size`: the network's own, for files that do not say one; 0: 32.
+    static Preconditioning from_metadata(const std::map<std::string, std::string>& metadata,
+                                         int64_t image_size, const std::string& where);
+    void to_metadata(std::map<std::string, std::string>& metadata) const;
+};
+
+/// The same with the network that this program trains: improved-diffusion's U-Net.
+struct NetworkDescription : Preconditioning {
+    UNetConfig config;
     int64_t image_channels() const { return config.in_channels; }
     bool learned_variance() const { return config.out_channels == 2 * config.in_channels; }
 
@@ -36,33 +47,35 @@ struct NetworkDescription {
 
 /// x0hat and raw variance of a network with given parameters: differentiable, so that training and sampling
 /// share it.
-DenoiserOutput network_denoise(const NetworkDescription& description, const UNet& net,
+DenoiserOutput network_denoise(const Preconditioning& preconditioning, const Network& net,
                                const Parameters& parameters, const at::Tensor& x, const at::Tensor& levels,
                                const at::Tensor& model_time, const at::Tensor& labels, double dropout = 0);
 
 class NativeDenoiser final : public Denoiser {
   public:
-    NativeDenoiser(NetworkDescription description, Parameters parameters, std::string spec, std::string hash,
-                   std::map<std::string, std::string> metadata = {});
+    NativeDenoiser(Preconditioning preconditioning, std::shared_ptr<const Network> net, Parameters parameters,
+                   std::string spec, std::string hash, std::map<std::string, std::string> metadata = {});
+    NativeDenoiser(const NetworkDescription& description, Parameters parameters, std::string spec,
+                   std::string hash, std::map<std::string, std::string> metadata = {});
 
     DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
                               const at::Tensor& labels) const override;
     const NoiseProcess& process() const override { return process_; }
     std::vector<int64_t> shape() const override;
-    int64_t classes() const override { return description_.config.num_classes; }
-    bool has_variance() const override { return description_.learned_variance(); }
+    int64_t classes() const override { return net_->classes(); }
+    bool has_variance() const override { return net_->learned_variance(); }
     bool differentiable() const override { return true; }
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
 
-    const NetworkDescription& description() const { return description_; }
-    const UNet& network() const { return net_; }
+    const Preconditioning& description() const { return description_; }
+    const Network& network() const { return *net_; }
     const Parameters& parameters() const { return parameters_; }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
   private:
-    NetworkDescription description_;
-    UNet net_;
+    Preconditioning description_;
+    std::shared_ptr<const Network> net_;
     NoiseProcess process_;
     Parameters parameters_;
     std::string spec_, hash_;
@@ -75,7 +88,7 @@ const std::vector<SpecEntry>& native_entries();
 std::shared_ptr<const Denoiser> load_native(const Spec& completed, const std::string& where);
 
 /// As checked_parameters() of the network's shapes.
-Parameters checked_parameters(const UNet& net, const std::map<std::string, at::Tensor>& tensors,
+Parameters checked_parameters(const Network& net, const std::map<std::string, at::Tensor>& tensors,
                               const std::string& where);
 
 }  // namespace schedbench

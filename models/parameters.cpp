@@ -44,6 +44,22 @@ Parameters checked_parameters(const ParameterShapes& shapes, const std::map<std:
     return out;
 }
 
+void add_linear_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
+                       bool bias) {
+    shapes[prefix + ".weight"] = {out, in};
+    if (bias) shapes[prefix + ".bias"] = {out};
+}
+
+void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t channels) {
+    shapes[prefix + ".weight"] = shapes[prefix + ".bias"] = {channels};
+}
+
+void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
+                     int64_t kernel) {
+    shapes[prefix + ".weight"] = {out, in, kernel, kernel};
+    shapes[prefix + ".bias"] = {out};
+}
+
 int64_t count_of(const ParameterShapes& shapes) {
     int64_t count = 0;
     for (const auto& [name, shape] : shapes) {

@@ -24,6 +24,16 @@ using ActivationTap = std::function<void(const std::string& name, const at::Tens
 Parameters checked_parameters(const ParameterShapes& shapes, const std::map<std::string, at::Tensor>& tensors,
                               const std::string& where);
 
+enum class Resample { none, up, down };
+
+/// Shapes of PREFIX.weight and, if `bias`, PREFIX.bias: of a linear layer, a norm, a KERNEL x KERNEL
+/// convolution.
+void add_linear_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
+                       bool bias = true);
+void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t channels);
+void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
+                     int64_t kernel = 3);
+
 /// Number of scalars in all of them.
 int64_t count_of(const ParameterShapes& shapes);
 

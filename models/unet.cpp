@@ -3,286 +3,173 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/noise.h"
 
 namespace schedbench {
 
-UNetConfig UNetConfig::from_json(const nlohmann::json& json, const std::string& where) {
-    UNetConfig c;
-    try {
-        for (const auto& [key, value] : json.items()) {
-            if (key == "in_channels")
-                c.in_channels = value.get<int64_t>();
-            else if (key == "model_channels")
-                c.model_channels = value.get<int64_t>();
-            else if (key == "out_channels")
-                c.out_channels = value.get<int64_t>();
-            else if (key == "num_res_blocks")
-                c.num_res_blocks = value.get<int64_t>();
-            else if (key == "attention_resolutions")
-                c.attention_resolutions = value.get<std::vector<int64_t>>();
-            else if (key == "channel_mult")
-                c.channel_mult = value.get<std::vector<int64_t>>();
-            else if (key == "conv_resample")
-                c.conv_resample = value.get<bool>();
-            else if (key == "num_classes")
-                c.num_classes = value.is_null() ? 0 : value.get<int64_t>();
-            else if (key == "num_heads")
-                c.num_heads = value.get<int64_t>();
-            else if (key == "num_heads_upsample")
-                c.num_heads_upsample = value.get<int64_t>();
-            else if (key == "use_scale_shift_norm")
-                c.use_scale_shift_norm = value.get<bool>();
-            else if (key == "dropout")
-                c.dropout = value.get<double>();
-            else if (key == "num_groups")
-                c.num_groups = value.get<int64_t>();
-            else if (key == "patch")
-                c.patch = value.get<int64_t>();
-            else if (key == "dims") {
-                if (value.get<int64_t>() != 2)
-                    throw Error("file", "network config has dims other than 2", where);
-            } else if (key != "use_checkpoint" && key != "use_fp16")
-                throw Error(
-                    "file", "network config has the unknown key \"" + key + "\"", where,
-                    "improved_diffusion.UNetModel's constructor arguments, num_groups and patch are known");
-        }
-    } catch (const nlohmann::json::exception& e) {
-        throw Error("file", std::string("network config has a value of the wrong type: ") + e.what(), where);
-    }
-    const bool positive = c.in_channels > 0 && c.model_channels > 0 && c.out_channels > 0 &&
-                          c.num_res_blocks > 0 && c.num_heads > 0 && c.num_groups > 0 && c.patch > 0 &&
-                          !c.channel_mult.empty() && c.model_channels % 2 == 0;
-    if (!positive) throw Error("file", "network config has an impossible size", where);
-    if (c.channel_mult[0] != 1)
-        throw Error("file", "network config has channel_mult[0] = " + std::to_string(c.channel_mult[0]),
-                    where, "the output convolution takes model_channels, so it must be 1");
-    for (int64_t mult : c.channel_mult)
-        if (mult <= 0 || (c.model_channels * mult) % c.num_groups != 0 ||
-            (c.model_channels * mult) % c.num_heads != 0)
-            throw Error("file", "network config has channels that its groups or heads do not divide", where);
-    return c;
+namespace {
+
+constexpr double kEpsilon = 1e-5;
+constexpr ResidualBlock::Names kNames = {"in_layers.0",  "in_layers.2",  "emb_layers.1",
+                                         "out_layers.0", "out_layers.3", "skip_connection"};
+
+std::string child(const char* group, size_t block, size_t index) {
+    return std::string(group) + "." + std::to_string(block) + "." + std::to_string(index);
 }
 
-nlohmann::json UNetConfig::to_json() const {
-    return {{"in_channels", in_channels},
-            {"model_channels", model_channels},
-            {"out_channels", out_channels},
-            {"num_res_blocks", num_res_blocks},
-            {"attention_resolutions", attention_resolutions},
-            {"channel_mult", channel_mult},
-            {"conv_resample", conv_resample},
-            {"num_classes", num_classes ? nlohmann::json(num_classes) : nlohmann::json(nullptr)},
-            {"num_heads", num_heads},
-            {"num_heads_upsample", num_heads_upsample},
-            {"use_scale_shift_norm", use_scale_shift_norm},
-            {"dropout", dropout},
-            {"num_groups", num_groups},
-            {"patch", patch}};
+}  // namespace
+
+UNet::Layer UNet::residual(std::string prefix, int64_t in, int64_t out, int64_t factor,
+                           Resample resample) const {
+    Layer layer{Layer::Kind::residual, factor, std::move(prefix), in, out, {}, {}};
+    layer.residual = {&kNames,
+                      layer.prefix,
+                      in,
+                      out,
+                      4 * config_.model_channels,
+                      config_.num_groups,
+                      kEpsilon,
+                      config_.use_scale_shift_norm,
+                      resample};
+    return layer;
+}
+
+UNet::Layer UNet::attention(const std::string& prefix, int64_t channels, int64_t factor,
+                            bool upsampling) const {
+    Layer layer{Layer::Kind::attention, factor, prefix, channels, channels, {}, {}};
+    SelfAttention& a = layer.attention;
+    a.norm = prefix + ".norm", a.qkv = prefix + ".qkv", a.projection = prefix + ".proj_out";
+    a.channels = channels;
+    a.heads = config_.heads(channels, upsampling);
+    a.groups = config_.num_groups;
+    a.epsilon = kEpsilon;
+    a.order = config_.use_new_attention_order ? SelfAttention::Order::qkv_head_channel
+                                              : SelfAttention::Order::head_qkv_channel;
+    return layer;
+}
+
+UNet::Layer UNet::change(Layer::Kind kind, std::string prefix, int64_t channels, int64_t factor) const {
+    if (config_.resblock_updown)
+        return residual(std::move(prefix), channels, channels, factor,
+                        kind == Layer::Kind::down ? Resample::down : Resample::up);
+    return {kind, factor, std::move(prefix), channels, channels, {}, {}};
 }
 
 UNet::UNet(UNetConfig config) : config_(std::move(config)) {
-    const UNetConfig& c = config_;
-    const int64_t mc = c.model_channels;
-    const auto has_attention = [&](int64_t factor) {
-        return std::find(c.attention_resolutions.begin(), c.attention_resolutions.end(), factor) !=
-               c.attention_resolutions.end();
-    };
-    const auto name = [](const char* group, size_t block, size_t child) {
-        return std::string(group) + "." + std::to_string(block) + "." + std::to_string(child);
-    };
+    const int64_t mc = config_.model_channels, emb = 4 * mc, first = config_.channels(0);
+    std::vector<int64_t> skips;
+    build_encoder(skips);
+    const int64_t lowest = skips.back(), factor = int64_t{1} << (config_.channel_mult.size() - 1);
+    middle_ = {residual("middle_block.0", lowest, lowest, factor),
+               attention("middle_block.1", lowest, factor, false),
+               residual("middle_block.2", lowest, lowest, factor)};
+    build_decoder(skips);
 
-    int64_t channels = mc, factor = 1;
-    std::vector<int64_t> skips = {mc};
-    input_.push_back({{Layer::Kind::conv, "input_blocks.0.0", c.in_channels * c.patch * c.patch, mc, 0, 1}});
+    add_linear_shapes(shapes_, "time_embed.0", mc, emb);
+    add_linear_shapes(shapes_, "time_embed.2", emb, emb);
+    if (config_.num_classes > 0) shapes_["label_emb.weight"] = {config_.num_classes, emb};
+    for (const auto* blocks : {&input_, &output_})
+        for (const Block& block : *blocks)
+            for (const Layer& layer : block) add_shapes(layer);
+    for (const Layer& layer : middle_) add_shapes(layer);
+    add_norm_shapes(shapes_, "out.0", first);
+    add_conv_shapes(shapes_, "out.2", first, config_.out_channels * config_.patch * config_.patch);
+}
+
+void UNet::build_encoder(std::vector<int64_t>& skips) {
+    const UNetConfig& c = config_;
+    int64_t channels = c.channels(0), factor = 1;
+    input_.push_back(
+        {{Layer::Kind::conv, 1, "input_blocks.0.0", c.in_channels * c.patch * c.patch, channels, {}, {}}});
+    skips.push_back(channels);
     for (size_t level = 0; level < c.channel_mult.size(); ++level) {
         for (int64_t i = 0; i < c.num_res_blocks; ++i) {
             const size_t index = input_.size();
-            const int64_t out = mc * c.channel_mult[level];
-            Block block = {{Layer::Kind::residual, name("input_blocks", index, 0), channels, out, 0, factor}};
-            channels = out;
-            if (has_attention(factor))
-                block.push_back({Layer::Kind::attention, name("input_blocks", index, 1), channels, channels,
-                                 c.num_heads, factor});
+            Block block = {residual(child("input_blocks", index, 0), channels, c.channels(level), factor)};
+            channels = c.channels(level);
+            if (c.attends_at(factor))
+                block.push_back(attention(child("input_blocks", index, 1), channels, factor, false));
             input_.push_back(block);
             skips.push_back(channels);
         }
         if (level + 1 < c.channel_mult.size()) {
             input_.push_back(
-                {{Layer::Kind::down, name("input_blocks", input_.size(), 0), channels, channels, 0, factor}});
+                {change(Layer::Kind::down, child("input_blocks", input_.size(), 0), channels, factor)});
             skips.push_back(channels);
             factor *= 2;
         }
     }
-    middle_ = {{Layer::Kind::residual, "middle_block.0", channels, channels, 0, factor},
-               {Layer::Kind::attention, "middle_block.1", channels, channels, c.num_heads, factor},
-               {Layer::Kind::residual, "middle_block.2", channels, channels, 0, factor}};
-    const int64_t heads_up = c.num_heads_upsample == -1 ? c.num_heads : c.num_heads_upsample;
+}
+
+void UNet::build_decoder(std::vector<int64_t>& skips) {
+    const UNetConfig& c = config_;
+    int64_t channels = skips.back(), factor = int64_t{1} << (c.channel_mult.size() - 1);
     for (size_t level = c.channel_mult.size(); level-- > 0;) {
         for (int64_t i = 0; i <= c.num_res_blocks; ++i) {
             const size_t index = output_.size();
-            const int64_t out = mc * c.channel_mult[level];
-            Block block = {{Layer::Kind::residual, name("output_blocks", index, 0), channels + skips.back(),
-                            out, 0, factor}};
+            Block block = {residual(child("output_blocks", index, 0), channels + skips.back(),
+                                    c.channels(level), factor)};
             skips.pop_back();
-            channels = out;
-            if (has_attention(factor))
-                block.push_back({Layer::Kind::attention, name("output_blocks", index, 1), channels, channels,
-                                 heads_up, factor});
+            channels = c.channels(level);
+            if (c.attends_at(factor))
+                block.push_back(attention(child("output_blocks", index, 1), channels, factor, true));
             if (level > 0 && i == c.num_res_blocks) {
-                block.push_back({Layer::Kind::up, name("output_blocks", index, block.size()), channels,
-                                 channels, 0, factor});
+                block.push_back(
+                    change(Layer::Kind::up, child("output_blocks", index, block.size()), channels, factor));
                 factor /= 2;
             }
             output_.push_back(block);
         }
     }
-
-    const int64_t emb = 4 * mc;
-    const auto pair = [&](const std::string& prefix, std::vector<int64_t> weight) {
-        shapes_[prefix + ".bias"] = {weight[0]};
-        shapes_[prefix + ".weight"] = std::move(weight);
-    };
-    pair("time_embed.0", {emb, mc});
-    pair("time_embed.2", {emb, emb});
-    if (c.num_classes > 0) shapes_["label_emb.weight"] = {c.num_classes, emb};
-    for (const auto* blocks : {&input_, &output_})
-        for (const Block& block : *blocks)
-            for (const Layer& layer : block) add_shapes(layer);
-    for (const Layer& layer : middle_) add_shapes(layer);
-    shapes_["out.0.weight"] = shapes_["out.0.bias"] = {mc};
-    pair("out.2", {c.out_channels * c.patch * c.patch, mc, 3, 3});
 }
 
 void UNet::add_shapes(const Layer& layer) {
-    const auto pair = [&](const std::string& suffix, std::vector<int64_t> weight) {
-        shapes_[layer.prefix + suffix + ".bias"] = {weight[0]};
-        shapes_[layer.prefix + suffix + ".weight"] = std::move(weight);
-    };
-    const int64_t in = layer.in, out = layer.out;
     switch (layer.kind) {
         case Layer::Kind::conv:
-            pair("", {out, in, 3, 3});
+            add_conv_shapes(shapes_, layer.prefix, layer.in, layer.out);
             break;
         case Layer::Kind::residual:
-            pair(".in_layers.0", {in});
-            pair(".in_layers.2", {out, in, 3, 3});
-            pair(".emb_layers.1", {config_.use_scale_shift_norm ? 2 * out : out, 4 * config_.model_channels});
-            pair(".out_layers.0", {out});
-            pair(".out_layers.3", {out, out, 3, 3});
-            if (in != out) pair(".skip_connection", {out, in, 1, 1});
+            layer.residual.add_shapes(shapes_);
             break;
         case Layer::Kind::attention:
-            pair(".norm", {out});
-            pair(".qkv", {3 * out, out, 1});
-            pair(".proj_out", {out, out, 1});
+            layer.attention.add_shapes(shapes_);
             break;
         case Layer::Kind::down:
-            if (config_.conv_resample) pair(".op", {out, in, 3, 3});
+            if (config_.conv_resample) add_conv_shapes(shapes_, layer.prefix + ".op", layer.in, layer.out);
             break;
         case Layer::Kind::up:
-            if (config_.conv_resample) pair(".conv", {out, in, 3, 3});
+            if (config_.conv_resample) add_conv_shapes(shapes_, layer.prefix + ".conv", layer.in, layer.out);
             break;
     }
+}
+
+int64_t UNet::macs_of(const Layer& layer, int64_t area) const {
+    const int64_t pixels = area / (layer.factor * layer.factor), kernel = 9 * layer.in * layer.out;
+    switch (layer.kind) {
+        case Layer::Kind::conv:
+            return kernel * pixels;
+        case Layer::Kind::residual:
+            return layer.residual.macs(pixels);
+        case Layer::Kind::attention:
+            return layer.attention.macs(pixels);
+        case Layer::Kind::down:
+            return config_.conv_resample ? kernel * pixels / 4 : 0;
+        case Layer::Kind::up:
+            return config_.conv_resample ? kernel * pixels * 4 : 0;
+    }
+    return 0;
 }
 
 int64_t UNet::macs(int64_t height, int64_t width) const {
     const int64_t area = height * width / (config_.patch * config_.patch), mc = config_.model_channels;
     int64_t total = 4 * mc * mc + 16 * mc * mc;
-    const auto add = [&](const Layer& l) {
-        const int64_t pixels = area / (l.factor * l.factor);
-        switch (l.kind) {
-            case Layer::Kind::conv:
-                total += 9 * l.in * l.out * pixels;
-                break;
-            case Layer::Kind::residual:
-                total +=
-                    (9 * l.in * l.out + 9 * l.out * l.out + (l.in != l.out ? l.in * l.out : 0)) * pixels +
-                    4 * mc * l.out * (config_.use_scale_shift_norm ? 2 : 1);
-                break;
-            case Layer::Kind::attention:
-                total += 4 * l.out * l.out * pixels + 2 * l.out * pixels * pixels;
-                break;
-            case Layer::Kind::down:
-                if (config_.conv_resample) total += 9 * l.in * l.out * pixels / 4;
-                break;
-            case Layer::Kind::up:
-                if (config_.conv_resample) total += 9 * l.in * l.out * pixels * 4;
-                break;
-        }
-    };
     for (const auto* blocks : {&input_, &output_})
         for (const Block& block : *blocks)
-            for (const Layer& layer : block) add(layer);
-    for (const Layer& layer : middle_) add(layer);
-    return total + 9 * mc * config_.out_channels * config_.patch * config_.patch * area;
-}
-
-namespace {
-
-at::Tensor norm(const Parameters& p, const std::string& prefix, const at::Tensor& x, int64_t groups) {
-    return group_norm(p, prefix, x, groups, 1e-5);
-}
-
-}  // namespace
-
-at::Tensor sinusoidal_embedding(const at::Tensor& time, int64_t dim) {
-    const int64_t half = dim / 2;
-    const auto dtype = time.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const at::Tensor frequencies = at::exp(at::arange(half, time.options().dtype(dtype))
-                                               .mul_(-std::log(10000.0))
-                                               .div_(static_cast<double>(half)));
-    const at::Tensor phases = time.to(dtype).unsqueeze(1) * frequencies.unsqueeze(0);
-    return at::cat({phases.cos(), phases.sin()}, 1);
-}
-
-at::Tensor UNet::run_residual(const Layer& layer, const Parameters& p, const at::Tensor& x,
-                              const at::Tensor& emb, double dropout) const {
-    const std::string& pre = layer.prefix;
-    at::Tensor h =
-        conv(p, pre + ".in_layers.2", at::silu(norm(p, pre + ".in_layers.0", x, config_.num_groups)));
-    // emb already went through the SiLU that stands before each block's linear layer.
-    const at::Tensor e = linear(p, pre + ".emb_layers.1", emb).to(h.scalar_type()).unsqueeze(2).unsqueeze(3);
-    if (config_.use_scale_shift_norm) {
-        const auto parts = e.chunk(2, 1);
-        h = at::addcmul(parts[1], norm(p, pre + ".out_layers.0", h, config_.num_groups), 1 + parts[0]);
-    } else {
-        h = norm(p, pre + ".out_layers.0", h + e, config_.num_groups);
-    }
-    h = at::silu(h);
-    if (dropout > 0) h = at::dropout(h, dropout, true);
-    h = conv(p, pre + ".out_layers.3", h);
-    return (layer.in == layer.out ? x : conv(p, pre + ".skip_connection", x)) + h;
-}
-
-at::Tensor UNet::run_attention(const Layer& layer, const Parameters& p, const at::Tensor& x) const {
-    const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3),
-                  tokens = height * width;
-    const int64_t head = channels / layer.heads;
-    // Channels-last memory makes [B, HW, C] a view; the 1x1 convolutions are then plain linear layers.
-    const at::Tensor h = norm(p, layer.prefix + ".norm", x, config_.num_groups)
-                             .permute({0, 2, 3, 1})
-                             .reshape({batch, tokens, channels});
-    const at::Tensor qkv_weight = parameter(p, layer.prefix + ".qkv.weight").squeeze(2);
-    // Channel order of the fused projection: (head, q|k|v, channel of the head).
-    const at::Tensor qkv = at::linear(h, qkv_weight, parameter(p, layer.prefix + ".qkv.bias"))
-                               .reshape({batch, tokens, layer.heads, 3, head})
-                               .permute({3, 0, 2, 1, 4});
-    // Both q and k are scaled by head^(-1/4), as in the original: better conditioned than scaling the
-    // product.
-    const double scale = std::pow(static_cast<double>(head), -0.25);
-    const at::Tensor weights = at::matmul(qkv[0] * scale, (qkv[1] * scale).transpose(2, 3));
-    const auto soft_dtype = weights.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const at::Tensor mixed =
-        at::matmul(at::softmax(weights, -1, soft_dtype).to(weights.scalar_type()), qkv[2])
-            .permute({0, 2, 1, 3})
-            .reshape({batch, tokens, channels});
-    const at::Tensor out = at::linear(mixed, parameter(p, layer.prefix + ".proj_out.weight").squeeze(2),
-                                      parameter(p, layer.prefix + ".proj_out.bias"));
-    return x + out.reshape({batch, height, width, channels}).permute({0, 3, 1, 2});
+            for (const Layer& layer : block) total += macs_of(layer, area);
+    for (const Layer& layer : middle_) total += macs_of(layer, area);
+    return total + 9 * config_.channels(0) * config_.out_channels * config_.patch * config_.patch * area;
 }
 
 at::Tensor UNet::run(const Layer& layer, const Parameters& p, const at::Tensor& h, const at::Tensor& emb,
@@ -291,18 +178,22 @@ at::Tensor UNet::run(const Layer& layer, const Parameters& p, const at::Tensor& 
         case Layer::Kind::conv:
             return conv(p, layer.prefix, h);
         case Layer::Kind::residual:
-            return run_residual(layer, p, h, emb, dropout);
+            return layer.residual(p, h, emb, dropout);
         case Layer::Kind::attention:
-            return run_attention(layer, p, h);
+            return h + layer.attention(p, h);
         case Layer::Kind::down:
-            return config_.conv_resample ? conv(p, layer.prefix + ".op", h, 2) : at::avg_pool2d(h, {2, 2});
-        case Layer::Kind::up: {
-            const at::Tensor big = at::upsample_nearest2d(h, {h.size(2) * 2, h.size(3) * 2});
-            return config_.conv_resample ? conv(p, layer.prefix + ".conv", big) : big;
-        }
+            return config_.conv_resample ? downsampling_conv(p, layer.prefix + ".op", h, false)
+                                         : resample_plainly(h, Resample::down);
+        case Layer::Kind::up:
+            return config_.conv_resample ? upsampling_conv(p, layer.prefix + ".conv", h)
+                                         : resample_plainly(h, Resample::up);
     }
     SCHEDBENCH_ASSERT(false);
     return {};
+}
+
+bool UNet::goes_down(const Block& block) const {
+    return block[0].kind == Layer::Kind::down || block[0].residual.resample == Resample::down;
 }
 
 at::Tensor UNet::forward(const Parameters& p, const at::Tensor& x, const at::Tensor& time,
@@ -331,9 +222,10 @@ at::Tensor UNet::forward(const Parameters& p, const at::Tensor& x, const at::Ten
     std::vector<at::Tensor> skips;
     int64_t factor = 1;
     for (const Block& block : input_) {
-        if (block[0].kind == Layer::Kind::down && factor == 1) report("act.level0", h);
+        const bool down = goes_down(block);
+        if (down && factor == 1) report("act.level0", h);
         for (const Layer& layer : block) h = run(layer, p, h, emb, dropout);
-        if (block[0].kind == Layer::Kind::down) {
+        if (down) {
             if (factor == 1) report("act.level0_down", h);
             factor *= 2;
         }
@@ -346,7 +238,7 @@ at::Tensor UNet::forward(const Parameters& p, const at::Tensor& x, const at::Ten
         skips.pop_back();
         for (const Layer& layer : block) h = run(layer, p, h, emb, dropout);
     }
-    h = conv(p, "out.2", at::silu(norm(p, "out.0", h, config_.num_groups)));
+    h = conv(p, "out.2", at::silu(group_norm(p, "out.0", h, config_.num_groups, kEpsilon)));
     if (h.scalar_type() != at::kDouble) h = h.to(at::kFloat);
     return config_.patch > 1 ? at::pixel_shuffle(h, config_.patch) : h;
 }
