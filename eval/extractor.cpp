@@ -1,7 +1,6 @@
 #include "eval/extractor.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <utility>
@@ -9,8 +8,10 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "eval/classifier.h"
+#include "eval/feature_blocks.h"
 #include "eval/inception.h"
 #include "eval/resize.h"
+#include "eval/torchscript_extractor.h"
 
 namespace schedbench {
 
@@ -54,21 +55,13 @@ class InceptionExtractor final : public Extractor {
         return scale_for(pipeline_, resize_for(pipeline_, pixels, Inception::kSize));
     }
     at::Tensor network(const at::Tensor& prepared) const override {
-        c10::NoGradGuard no_gradients;
-        const at::Tensor out = at::empty({prepared.dim() > 0 ? prepared.size(0) : 0, dim()}, at::kFloat);
-        for (int64_t start = 0; start < out.size(0); start += kBlock) {
-            const int64_t count = std::min(kBlock, out.size(0) - start);
-            at::Tensor x = prepared.narrow(0, start, count);
-            if (count < kBlock)
-                x = at::cat({x, at::zeros({kBlock - count, x.size(1), x.size(2), x.size(3)})});
+        return features_in_blocks(prepared, kBlock, dim(), [&](const at::Tensor& x) {
             const Inception::Output o = network_(x);
-            const at::Tensor rows = layer_ == "pool3"    ? o.pool3
-                                    : layer_ == "logits" ? o.logits
-                                    : layer_ == "all"    ? at::cat({o.pool3, o.logits, o.spatial}, 1)
-                                                         : o.spatial;
-            out.narrow(0, start, count).copy_(rows.narrow(0, 0, count));
-        }
-        return out;
+            return layer_ == "pool3"    ? o.pool3
+                   : layer_ == "logits" ? o.logits
+                   : layer_ == "all"    ? at::cat({o.pool3, o.logits, o.spatial}, 1)
+                                        : o.spatial;
+        });
     }
     int64_t dim() const override {
         int64_t total = 0;
@@ -156,7 +149,8 @@ const std::vector<SpecEntry>& extractor_entries() {
          {{"file",
            Type::text,
            "",
-           "weight file (.safetensors) made by scripts/convert_checkpoint.py",
+           "weight file: .safetensors made by scripts/convert_checkpoint.py, or NVIDIA's TorchScript file "
+           ".pt",
            {},
            true},
           {"pipeline", Type::choice, "",
@@ -174,6 +168,7 @@ const std::vector<SpecEntry>& extractor_entries() {
          "",
          {{"size", Type::integer, "32", "height and width of the images, a multiple of 8"},
           {"channels", Type::integer, "1", "channels of the images"}}},
+        torchscript_extractor_entry(),
     };
     return entries;
 }
@@ -189,6 +184,7 @@ std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& w
         const std::string path = full.text("file");
         return std::make_unique<InceptionExtractor>(std::move(full), path);
     }
+    if (entry.name == "torchscript") return make_torchscript_extractor(full, where);
     SCHEDBENCH_ASSERT(entry.name == "pixels");
     const int64_t size = full.integer("size"), channels = full.integer("channels");
     if (size < PixelExtractor::kGrid || size % PixelExtractor::kGrid != 0 || size > 4096 || channels < 1 ||

@@ -28,8 +28,8 @@ class Extractor {
     /// pixels: uint8 [B, C, H, W] -> float32 [B, dim()] on the CPU. Error("shape") if it cannot take such
     /// images.
     virtual at::Tensor features(const at::Tensor& pixels) const = 0;
-    /// features() in two halves, so that images of several sizes can share a pass: prepare() brings each image
-    /// by itself to the one shape that network() takes.
+    /// features() in two halves, so that images of several sizes can share a pass: prepare() brings each
+    /// image by itself to the one shape that network() takes.
     virtual at::Tensor prepare(const at::Tensor& pixels) const { return pixels; }
     virtual at::Tensor network(const at::Tensor& prepared) const { return features(prepared); }
     /// What the columns are; several only where the spec asked for several.
@@ -54,6 +54,7 @@ class Extractor {
 
 /// classifier:file=F   pixels:size=32,channels=1
 /// inception:file=F,pipeline=tf1|pytorch-fid|clean|antialiased[,layer=pool3|spatial|logits|all]
+/// torchscript:file=F[,...] (torchscript_extractor.h)
 const std::vector<SpecEntry>& extractor_entries();
 
 /// Error("spec") for an unknown name or key, Error("file") for weights that cannot be read.

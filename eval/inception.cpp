@@ -10,7 +10,9 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/torchscript.h"
 #include "eval/inception_layers.h"
+#include "eval/inception_torchscript.h"
 #include "models/safetensors.h"
 
 namespace schedbench {
@@ -20,16 +22,18 @@ namespace {
 constexpr double kEpsilon = 1e-3;  // of batch norm
 constexpr const char* kHint =
     "convert pytorch-fid's pt_inception-2015-12-05-6726825d.pth: scripts/convert_checkpoint.py inception "
-    "IN.pth OUT.safetensors";
+    "IN.pth OUT.safetensors; or name NVIDIA's inception-2015-12-05.pt";
 
 struct KnownFile {
     const char* sha256;
     const char* origin;
 };
-/// Files by their SHA-256. The published weights are not among them, because the bytes of a safetensors file
+/// Files by their SHA-256. pytorch-fid's weights are not among them, because the bytes of a safetensors file
 /// depend on its metadata: they are known by the hash of the original in the metadata.
 constexpr KnownFile kKnownFiles[] = {
     {"632f5b38b767b5543d62f191940116fdc90dba0360c5f7be60669b1ff24f2a86", "synthetic test weights"},
+    {"f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+     "the published network (NVIDIA's inception-2015-12-05.pt)"},
 };
 /// pytorch-fid's file name ends in the first eight digits of its SHA-256.
 constexpr const char* kPublishedPrefix = "6726825d";
@@ -135,8 +139,15 @@ Inception Inception::load(const std::string& path) {
     if (path.empty() || !std::filesystem::exists(path))
         throw Error("file", "the weights of the 2015 Inception network are not here (they cannot be shipped)",
                     path.empty() ? "inception:file=" : path, kHint);
-    if (path.ends_with(".pth") || path.ends_with(".pt") || path.ends_with(".pkl"))
-        throw Error("file", "is no safetensors file", path, kHint);
+    if (path.ends_with(".pth") || path.ends_with(".pkl"))
+        throw Error("file", "is neither a safetensors nor a TorchScript file", path, kHint);
+    if (path.ends_with(".pt")) {
+        const TorchScript file = TorchScript::load(path);
+        Inception network(inception_tensors(file), path);
+        network.hash_ = file.hash();
+        network.origin_ = origin_of(network.hash_, {});
+        return network;
+    }
     const SafetensorsFile file = read_safetensors(path);
     Inception network(file.tensors, path);
     network.hash_ = sha256_file(path);

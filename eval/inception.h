@@ -32,8 +32,9 @@ class Inception {
     /// Error("number").
     Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where);
 
-    /// Reads a safetensors file, as scripts/convert_checkpoint.py makes it. Error("file") that says how to
-    /// get the weights where there is none.
+    /// Reads a safetensors file, as scripts/convert_checkpoint.py makes it, or (name ending in .pt) NVIDIA's
+    /// TorchScript file, which is a program (core/torchscript.h). Error("file") that says how to get the
+    /// weights where there is none.
     static Inception load(const std::string& path);
 
     struct Output {
@@ -45,8 +46,8 @@ class Inception {
     Output operator()(const at::Tensor& x) const;
 
     const std::string& weights_hash() const { return hash_; }  ///< SHA-256 of the file; "" without one
-    /// What the weights are known to be, by hash: "the published network (pytorch-fid, 6726825d)",
-    /// "synthetic test weights", or "unknown weights".
+    /// What the weights are known to be, by hash: "the published network (...)", "synthetic test weights", or
+    /// "unknown weights".
     const std::string& origin() const { return origin_; }
 
   private:
