@@ -39,11 +39,18 @@ class LongStorage(FloatStorage):
     pass
 
 
+class HalfStorage(FloatStorage):
+    pass
+
+
+SIZES = {FloatStorage: 4, LongStorage: 8, HalfStorage: 2}
+
+
 def _rebuild_tensor_v2(*_):
     raise AssertionError("only its name is needed")
 
 
-for stand_in, module in ((FloatStorage, torch), (LongStorage, torch), (_rebuild_tensor_v2, utils)):
+for stand_in, module in ((FloatStorage, torch), (LongStorage, torch), (HalfStorage, torch), (_rebuild_tensor_v2, utils)):
     stand_in.__module__ = module.__name__
     stand_in.__qualname__ = stand_in.__name__
     setattr(module, stand_in.__name__, stand_in)
@@ -69,7 +76,7 @@ class Writer(pickle.Pickler):
     def persistent_id(self, value):
         if not isinstance(value, FloatStorage):
             return None
-        size = 8 if isinstance(value, LongStorage) else 4
+        size = SIZES[type(value)]
         head = ("storage", type(value), value.key, "cpu", len(value.data) // size)
         return head + (None,) if self.legacy else head
 
@@ -104,7 +111,7 @@ def write_pth(path, state, legacy):
         order = sorted(storages, key=lambda s: s.key)
         file.write(pickle.dumps([s.key for s in order], protocol=2))
         for s in order:
-            file.write(struct.pack("<q", len(s.data) // (8 if isinstance(s, LongStorage) else 4)) + s.data)
+            file.write(struct.pack("<q", len(s.data) // SIZES[type(s)]) + s.data)
 
 
 def state_of(tensors):
