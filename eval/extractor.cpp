@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "eval/classifier.h"
+#include "eval/dinov2_extractor.h"
 #include "eval/feature_blocks.h"
 #include "eval/inception.h"
 #include "eval/resize.h"
@@ -168,6 +169,7 @@ const std::vector<SpecEntry>& extractor_entries() {
          "",
          {{"size", Type::integer, "32", "height and width of the images, a multiple of 8"},
           {"channels", Type::integer, "1", "channels of the images"}}},
+        dinov2_extractor_entry(),
         torchscript_extractor_entry(),
     };
     return entries;
@@ -184,6 +186,7 @@ std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& w
         const std::string path = full.text("file");
         return std::make_unique<InceptionExtractor>(std::move(full), path);
     }
+    if (entry.name == "dinov2") return make_dinov2_extractor(full);
     if (entry.name == "torchscript") return make_torchscript_extractor(full, where);
     SCHEDBENCH_ASSERT(entry.name == "pixels");
     const int64_t size = full.integer("size"), channels = full.integer("channels");

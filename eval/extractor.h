@@ -54,7 +54,7 @@ class Extractor {
 
 /// classifier:file=F   pixels:size=32,channels=1
 /// inception:file=F,pipeline=tf1|pytorch-fid|clean|antialiased[,layer=pool3|spatial|logits|all]
-/// torchscript:file=F[,...] (torchscript_extractor.h)
+/// dinov2:file=F,pipeline=edm2|dgm-eval   torchscript:file=F[,...] (torchscript_extractor.h)
 const std::vector<SpecEntry>& extractor_entries();
 
 /// Error("spec") for an unknown name or key, Error("file") for weights that cannot be read.

@@ -119,10 +119,59 @@ std::vector<float> resize_cubic(const uint8_t* plane, int64_t height, int64_t wi
     return out;
 }
 
+/// Pillow's arithmetic on bytes: integer weights with 22 fractional bits (rounded half away from zero), a
+/// start value of one half, and after each pass a shift and a clip to 0..255.
+struct IntegerTaps {
+    int64_t first;
+    std::vector<int32_t> weights;
+};
+constexpr int kFraction = 22;
+
+std::vector<IntegerTaps> integer_taps(int64_t in, int64_t out) {
+    std::vector<IntegerTaps> taps;
+    for (const CubicTaps& tap : cubic_taps(in, out)) {
+        taps.push_back({tap.first, {}});
+        for (const double weight : tap.weights)
+            taps.back().weights.push_back(static_cast<int32_t>(std::lround(weight * (1 << kFraction))));
+    }
+    return taps;
+}
+
+/// One pass over `lines` lines of `stride` bytes each; neighbours on a line are `step` bytes apart.
+void pass_pillow8(const uint8_t* from, uint8_t* to, int64_t lines, int64_t from_stride, int64_t to_stride,
+                  int64_t step, const std::vector<IntegerTaps>& taps) {
+    for (int64_t line = 0; line < lines; ++line) {
+        const uint8_t* source = from + line * from_stride;
+        uint8_t* target = to + line * to_stride;
+        for (const IntegerTaps& tap : taps) {
+            int32_t sum = 1 << (kFraction - 1);
+            const uint8_t* p = source + tap.first * step;
+            for (const int32_t weight : tap.weights) {
+                sum += *p * weight;
+                p += step;
+            }
+            *target = static_cast<uint8_t>(std::clamp(sum >> kFraction, 0, 255));
+            target += step;
+        }
+    }
+}
+
 std::string text_of(const at::Tensor& pixels) {
     std::string text = "[";
     for (int64_t d = 0; d < pixels.dim(); ++d) text += (d == 0 ? "" : ", ") + std::to_string(pixels.size(d));
     return text + "] " + std::string(c10::toString(pixels.scalar_type()));
+}
+
+/// Error("shape") unless uint8 [B, 1 or 3, H, W].
+at::Tensor checked_pixels(const at::Tensor& pixels, const std::string& where) {
+    if (pixels.scalar_type() != at::kByte || pixels.dim() != 4 ||
+        (pixels.size(1) != 1 && pixels.size(1) != kChannels) || pixels.size(2) < 1 || pixels.size(3) < 1)
+        throw Error("shape", "needs uint8 images [B, 1 or 3, H, W], got " + text_of(pixels), where);
+    return pixels.to(at::kCPU).contiguous();
+}
+
+at::Tensor three_channels(const at::Tensor& x) {
+    return x.size(1) == 1 ? x.expand({-1, kChannels, -1, -1}).contiguous() : x;
 }
 
 }  // namespace
@@ -145,11 +194,7 @@ Pipeline parse_pipeline(const std::string& name, const std::string& where) {
 
 at::Tensor resize_for(Pipeline pipeline, const at::Tensor& pixels, int64_t size) {
     SCHEDBENCH_ASSERT(size > 0);
-    if (pixels.scalar_type() != at::kByte || pixels.dim() != 4 ||
-        (pixels.size(1) != 1 && pixels.size(1) != kChannels) || pixels.size(2) < 1 || pixels.size(3) < 1)
-        throw Error("shape", "needs uint8 images [B, 1 or 3, H, W], got " + text_of(pixels),
-                    "inception, pipeline " + pipeline_name(pipeline));
-    const at::Tensor source = pixels.to(at::kCPU).contiguous();
+    const at::Tensor source = checked_pixels(pixels, "inception, pipeline " + pipeline_name(pipeline));
     const int64_t planes = source.size(0) * source.size(1), height = source.size(2), width = source.size(3);
     at::Tensor out;
     switch (pipeline) {
@@ -178,11 +223,37 @@ at::Tensor resize_for(Pipeline pipeline, const at::Tensor& pixels, int64_t size)
             out = at::_upsample_bilinear2d_aa(source.to(at::kFloat), {size, size}, false);
             break;
     }
-    return out.size(1) == 1 ? out.expand({-1, kChannels, -1, -1}).contiguous() : out;
+    return three_channels(out);
 }
 
 at::Tensor scale_for(Pipeline pipeline, const at::Tensor& resized) {
     return pipeline == Pipeline::pytorch_fid ? resized * 2 - 1 : (resized - 128) / 128;
+}
+
+at::Tensor resize_pillow8(const at::Tensor& pixels, int64_t size) {
+    const at::Tensor source = checked_pixels(pixels, "Pillow's bicubic resizer");
+    const int64_t planes = source.size(0) * source.size(1), height = source.size(2), width = source.size(3);
+    at::Tensor wide = source;
+    if (width != size) {
+        wide = at::empty({source.size(0), source.size(1), height, size}, at::kByte);
+        pass_pillow8(source.const_data_ptr<uint8_t>(), wide.data_ptr<uint8_t>(), planes * height, width, size,
+                     1, integer_taps(width, size));
+    }
+    at::Tensor out = wide;
+    if (height != size) {
+        out = at::empty({source.size(0), source.size(1), size, size}, at::kByte);
+        const auto taps = integer_taps(height, size);
+        for (int64_t p = 0; p < planes; ++p)
+            pass_pillow8(wide.const_data_ptr<uint8_t>() + p * height * size,
+                         out.data_ptr<uint8_t>() + p * size * size, size, 1, 1, size, taps);
+    }
+    return three_channels(out.to(at::kFloat));
+}
+
+at::Tensor resize_torch_bicubic(const at::Tensor& pixels, int64_t size) {
+    const at::Tensor source = checked_pixels(pixels, "torch's bicubic resizer").to(at::kFloat);
+    if (source.size(2) == size && source.size(3) == size) return three_channels(source);
+    return three_channels(at::_upsample_bicubic2d_aa(source, {size, size}, false));
 }
 
 }  // namespace schedbench

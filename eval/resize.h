@@ -35,4 +35,11 @@ at::Tensor resize_for(Pipeline pipeline, const at::Tensor& pixels, int64_t size)
 /// 2x - 1.
 at::Tensor scale_for(Pipeline pipeline, const at::Tensor& resized);
 
+/// Two more bicubic resizers (a = -0.5, antialiased), of DINOv2's tools; uint8 [B, 1 or 3, H, W] -> float32
+/// [B, 3, size, size] on the scale 0..255. pillow8 is Pillow's on 8-bit images: weights as integers of 22
+/// fractional bits, rounded and clipped to bytes after each of the two passes. torch_bicubic is torch's on
+/// floats, neither rounded nor clipped.
+at::Tensor resize_pillow8(const at::Tensor& pixels, int64_t size);
+at::Tensor resize_torch_bicubic(const at::Tensor& pixels, int64_t size);
+
 }  // namespace schedbench
