@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "core/spec.h"
 #include "core/spec_schema.h"
+#include "eval/feature_cache.h"
 
 namespace po = boost::program_options;
 
@@ -74,6 +75,10 @@ Options& Options::runtime() {
 
 Options& Options::json() {
     return flag("json", "results as JSON on stdout, errors as JSON on stderr");
+}
+
+Options& Options::cache() {
+    return value("cache", "", "folder of the feature cache, or none; default ~/.cache/schedbench/features");
 }
 
 bool Options::parse(const std::vector<std::string>& arguments) {
@@ -157,6 +162,12 @@ int64_t Options::integer(const std::string& name, int64_t minimum) const {
 
 bool Options::on(const std::string& name) const {
     return has(name) && values_[name].as<bool>();
+}
+
+std::pair<std::string, bool> Options::feature_cache() const {
+    const std::string folder = text_or("cache", "");
+    if (folder.empty()) return {default_feature_cache(), true};
+    return {folder == "none" ? "" : folder, false};
 }
 
 RuntimeSettings Options::runtime_settings() const {

@@ -4,6 +4,7 @@
 
 #include <boost/program_options.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/command.h"
@@ -23,6 +24,7 @@ class Options {
                         const std::string& help);  ///< count -1: any number
     Options& runtime();                            ///< --device --threads --profile --quiet
     Options& json();                               ///< --json
+    Options& cache();                              ///< --cache
 
     /// false if --help was asked for (and printed). Error("option") names the option.
     bool parse(const std::vector<std::string>& arguments);
@@ -34,6 +36,8 @@ class Options {
     int64_t integer(const std::string& name, int64_t minimum = 1) const;
     double number(const std::string& name) const;
     bool on(const std::string& name) const;
+    /// Folder of the feature cache ("" = none), and whether it is the default one.
+    std::pair<std::string, bool> feature_cache() const;
     RuntimeSettings runtime_settings() const;  ///< applied: threads are set
 
   private:

@@ -103,9 +103,10 @@ FidInfinityResult fid_infinity(const at::Tensor& generated, const FrechetReferen
     e.method = "influence function through " + std::to_string(points) + " overlapping subsets, reference " +
                (both ? "sampled" : "exact");
     e.warning = full.debiased.warning;
-    if (e.warning.empty() && smallest < 4 * generated.size(1))
-        e.warning = std::string(kUnreliable) +
-                    "the smallest subset has fewer than 4 samples a feature: not linear in 1/n there";
+    if (e.warning.empty() && smallest < 4 * generated.size(1)) {
+        e.warning = kUnreliable;
+        e.warning += "the smallest subset has fewer than 4 samples a feature: not linear in 1/n there";
+    }
     return out;
 }
 

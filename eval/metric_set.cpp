@@ -241,6 +241,21 @@ std::vector<std::string> Metric::names(const MetricNames& names) const {
     return {};
 }
 
+void Metric::check_count(int64_t n, const std::string& where) const {
+    int64_t least = 2;
+    const std::string& name = spec_.name;
+    if (name == "kid-blocks") least = 2 * spec_.integer("size");
+    if (name == "kid-torch-fidelity") least = spec_.integer("size");
+    if (role() == kLogits) least = 2 * spec_.integer("splits");
+    if (name == "prdc") least = std::max(spec_.integer("k"), spec_.integer("density-k")) + 2;
+    if (name == "edm-minimum") least = 6;
+    if (n < least)
+        throw Error("option",
+                    std::to_string(n) + " images are too few for the metric " + spec_.print() +
+                        ", which needs " + std::to_string(least),
+                    where);
+}
+
 std::vector<NamedMetric> Metric::compute(const MetricSide& generated, const MetricReference* reference,
                                          const MetricNames& labels) const {
     const std::vector<std::string> called = names(labels);
@@ -250,6 +265,9 @@ std::vector<NamedMetric> Metric::compute(const MetricSide& generated, const Metr
         if (!side.has(role_there))
             throw Error("option", "has no " + role_there + ", which " + name + " looks at", side.name,
                         "take images, or the features of that layer");
+        const auto found = side.features.find(role_there);
+        if (found != side.features.end() && found->second.size(0) < 2)
+            throw Error("number", "has 1 sample, a metric needs at least two", side.name);
     };
     check(generated, own);
     if (name == "is" || name == "is-torch-fidelity") {
@@ -333,6 +351,12 @@ Spec extractor_for(const Spec& extractor, const std::vector<Metric>& metrics) {
     return out;
 }
 
+MetricNames names_of(const Extractor& extractor, const Spec& asked) {
+    const std::string name = extractor.frechet_name();
+    if (asked.name != "inception" || asked.find("layer") != nullptr) return MetricNames(name);
+    return MetricNames("fid" + name.substr(name.find('[')));
+}
+
 std::vector<std::string> roles_of(const std::vector<Metric>& metrics, const std::vector<std::string>& offered,
                                   const std::string& extractor) {
     std::vector<std::string> out;
@@ -347,14 +371,6 @@ std::vector<std::string> roles_of(const std::vector<Metric>& metrics, const std:
         if (std::find(out.begin(), out.end(), role) == out.end()) out.push_back(role);
     }
     return out;
-}
-
-bool larger_is_better(const std::string& name) {
-    for (const char* kind : {"is", "precision", "recall", "density", "coverage"}) {
-        const std::string stem(kind);
-        if (name.starts_with(stem + "[") || name.starts_with(stem + "-")) return true;
-    }
-    return false;
 }
 
 std::string influence_metric(const std::string& name) {

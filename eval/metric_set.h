@@ -17,7 +17,9 @@
 #include "core/estimate.h"
 #include "core/spec.h"
 #include "core/spec_schema.h"
+#include "eval/extractor.h"
 #include "eval/frechet.h"
+#include "eval/metric_direction.h"
 
 namespace schedbench {
 
@@ -74,6 +76,8 @@ class Metric {
     bool needs_reference() const;  ///< false: only the generated set
     /// The names of its values, in the order of compute().
     std::vector<std::string> names(const MetricNames& names) const;
+    /// Error("option") where `n` samples are too few for it to be computed at all.
+    void check_count(int64_t n, const std::string& where) const;
     /// `reference` may be null where it is not needed. Error("option") where a side lacks what the metric
     /// needs (samples where only statistics are known, logits), Error("shape") for features of different
     /// dimension; both name the side.
@@ -87,12 +91,12 @@ class Metric {
 /// The extractor that gives what the metrics look at in one pass: of `inception` without a layer of its own,
 /// the layers they need.
 Spec extractor_for(const Spec& extractor, const std::vector<Metric>& metrics);
+/// What the distances under extractor_for(asked, ...) are called.
+MetricNames names_of(const Extractor& extractor, const Spec& asked);
 /// The roles among those of the extractor that the metrics look at; Error("option") for one it does not have.
 std::vector<std::string> roles_of(const std::vector<Metric>& metrics, const std::vector<std::string>& offered,
                                   const std::string& extractor);
 
-/// Inception scores, precision, recall, density, coverage: larger is better.
-bool larger_is_better(const std::string& metric_name);
 /// The stored metric that holds the influence values of this one: a debiased distance shares those of the
 /// plain.
 std::string influence_metric(const std::string& metric_name);

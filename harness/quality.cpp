@@ -2,9 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
+#include "core/error.h"
 #include "core/hash.h"
+#include "eval/feature_pass.h"
+#include "harness/metric_input.h"
 
 namespace schedbench {
 
@@ -18,74 +23,165 @@ std::vector<double> doubles(const at::Tensor& tensor) {
 
 }  // namespace
 
-std::unique_ptr<Quality> Quality::make(const Suite& suite, const std::string& run_path) {
+std::unique_ptr<Quality> Quality::make(const Suite& suite, const std::string& run_path,
+                                       const std::string& cache, bool cache_is_default) {
     if (suite.extractor.name == "none") return nullptr;
     auto out = std::make_unique<Quality>();
     out->suite_ = &suite;
     out->run_path_ = run_path;
-    out->extractor_ = make_extractor(suite.extractor, suite.path + ", key extractor");
+    out->cache_ = cache, out->cache_is_default_ = cache_is_default;
+    for (const Spec& spec : suite.effective_metrics()) {
+        out->metrics_.emplace_back(spec, suite.path + ", key metric");
+        out->metrics_.back().check_count(suite.images, suite.path + ", key images");
+    }
+    const std::string where = suite.path + ", key extractor";
+    out->extractor_ = make_extractor(extractor_for(suite.extractor, out->metrics_), where);
+    out->layers_ = out->extractor_->layers();
+    out->names_ = names_of(*out->extractor_, suite.extractor);
+    std::vector<std::string> offered;
+    for (const FeatureLayer& layer : out->layers_) offered.push_back(layer.role);
+    roles_of(out->metrics_, offered, out->extractor_->id());
     out->data_ = load_dataset(suite.reference, suite.path + ", key reference", suite.reference_images);
-    out->reference_id_ =
-        short_hash(out->data_.hash + "|" + std::to_string(out->data_.count) + "|" + out->extractor_id());
     return out;
 }
 
 std::string Quality::extractor_id() const {
-    return short_hash(extractor_->id() + "|" + extractor_->weights_hash() + "|" + extractor_->pipeline());
+    return extractor_hash(*extractor_);
 }
 
-std::string Quality::metric_identity(const std::string& cell, int64_t n) const {
-    return short_hash(cell + "|0.." + std::to_string(n - 1) + "|" + extractor_id() + "|" + reference_id_);
+std::string Quality::layer_id(const FeatureLayer& layer) const {
+    return extractor_hash(*extractor_, layer.id);
 }
 
-const FrechetReference& Quality::reference() {
+const FeatureLayer& Quality::layer_of(const Metric& metric) const {
+    const auto found = std::find_if(layers_.begin(), layers_.end(),
+                                    [&](const FeatureLayer& layer) { return layer.role == metric.role(); });
+    return found == layers_.end() ? layers_[0] : *found;
+}
+
+std::string Quality::reference_id(const FeatureLayer& layer) const {
+    return short_hash(data_.hash + "|" + std::to_string(data_.count) + "|" + layer_id(layer));
+}
+
+std::string Quality::identity(const Metric& metric, const std::string& cell, int64_t n) const {
+    const FeatureLayer& layer = layer_of(metric);
+    std::string text = cell + "|0.." + std::to_string(n - 1) + "|" + layer_id(layer) + "|" +
+                       (metric.needs_reference() ? reference_id(layer) : "");
+    // The plain Frechet distance came first, and its identity says nothing of the metric.
+    if (!(metric.spec() == complete_metric(Spec::parse("frechet"), "metric")))
+        text += "|" + metric.spec().print();
+    return short_hash(text);
+}
+
+const MetricReference& Quality::reference() {
     if (reference_) return *reference_;
-    if (std::filesystem::exists(run_path_)) {
-        const RunFile run = RunFile::open(run_path_);
-        if (run.has("reference", reference_id_)) record_ = run.reference(reference_id_);
+    MetricSide side;
+    side.name = data_.spec;
+    std::vector<FeatureLayer> wanted, absent;
+    for (const Metric& metric : metrics_) {
+        const FeatureLayer& layer = layer_of(metric);
+        const auto same = [&](const FeatureLayer& other) { return other.role == layer.role; };
+        if (metric.needs_reference() && std::none_of(wanted.begin(), wanted.end(), same))
+            wanted.push_back(layer);
     }
-    at::Tensor features;
-    if (!record_.features.empty()) {
-        features = at::tensor(record_.features, at::kFloat).reshape({record_.n, record_.dim()});
-    } else {
-        const at::Tensor pixels = at::tensor(at::ArrayRef<uint8_t>(data_.pixels), at::kByte)
-                                      .reshape({data_.count, data_.channels, data_.height, data_.width});
-        features = extract_features(*extractor_, pixels);
-        const FeatureSums sums = feature_sums(features);
-        const float* data = features.const_data_ptr<float>();
-        record_ = {reference_id_,         short_hash(data_.hash),
-                   extractor_id(),        sums.n(),
-                   doubles(sums.shift()), doubles(sums.sum()),
-                   doubles(sums.outer()), {data, data + features.numel()}};
+    for (const FeatureLayer& layer : wanted) {
+        ReferenceRecord record;
+        if (std::filesystem::exists(run_path_)) {
+            const RunFile run = RunFile::open(run_path_);
+            if (run.has("reference", reference_id(layer))) record = run.reference(reference_id(layer));
+        }
+        if (record.features.empty()) {
+            absent.push_back(layer);
+            continue;
+        }
+        side.features[layer.role] = at::tensor(record.features, at::kFloat).reshape({record.n, record.dim()});
+        records_.push_back(std::move(record));
     }
-    reference_ = std::make_unique<FrechetReference>(FrechetReference::of_features(features));
+    if (!absent.empty()) {
+        std::vector<std::string> roles;
+        for (const FeatureLayer& layer : absent) roles.push_back(layer.role);
+        FeaturePassOptions options;
+        options.cache = cache_, options.cache_is_default = cache_is_default_;
+        options.label = "features of the reference";
+        Dataset images = data_;
+        data_.pixels = {};
+        const auto made = run_feature_pass(*extractor_, *images_of(std::move(images)), roles, options);
+        for (const FeatureLayer& layer : absent) {
+            const at::Tensor features = made.at(layer.role);
+            const FeatureSums sums = feature_sums(features);
+            const float* data = features.const_data_ptr<float>();
+            records_.push_back({reference_id(layer),
+                                short_hash(data_.hash),
+                                layer_id(layer),
+                                sums.n(),
+                                doubles(sums.shift()),
+                                doubles(sums.sum()),
+                                doubles(sums.outer()),
+                                {data, data + features.numel()}});
+            side.features[layer.role] = features;
+        }
+    }
+    reference_ = std::make_unique<MetricReference>(std::move(side));
     return *reference_;
 }
 
-std::map<std::string, MetricRecord> Quality::metrics(const std::string& cell, const at::Tensor& features) {
-    FrechetOptions options;
-    options.name = extractor_->frechet_name();
-    const FrechetResult result = frechet(features, reference(), options);
-    const std::string identity = metric_identity(cell, features.size(0));
-    MetricRecord at_n{result.at_n,   identity,         extractor_id(),
-                      reference_id_, result.influence, result.influence_ref};
-    // The bias is smooth in the sample: both values have the same influence to first order, stored once.
-    Estimate without_bias = result.debiased;
-    without_bias.name = options.name + "-debiased";
-    MetricRecord debiased{without_bias, identity, extractor_id(), reference_id_, {}, {}};
-    return {{options.name, std::move(at_n)}, {options.name + "-debiased", std::move(debiased)}};
+std::vector<std::string> Quality::missing(const std::string& cell, int64_t n,
+                                          const std::map<std::string, MetricRecord>& stored) const {
+    std::vector<std::string> out;
+    for (const Metric& metric : metrics_)
+        for (const std::string& name : metric.names(names_)) {
+            const auto found = stored.find(name);
+            if (found == stored.end() || found->second.identity != identity(metric, cell, n))
+                out.push_back(name);
+        }
+    return out;
+}
+
+std::map<std::string, MetricRecord> Quality::metrics(const std::string& cell, const at::Tensor& features,
+                                                     const std::map<std::string, MetricRecord>& stored,
+                                                     std::vector<std::string>& failures) {
+    const int64_t n = features.size(0);
+    MetricSide side;
+    side.name = "cell " + cell;
+    for (const FeatureLayer& layer : layers_)
+        side.features[layer.role] = features.narrow(1, layer.begin, layer.dim).contiguous();
+    const std::vector<std::string> wanted = missing(cell, n, stored);
+    std::map<std::string, MetricRecord> out;
+    for (const Metric& metric : metrics_) {
+        const std::vector<std::string> names = metric.names(names_);
+        const auto needed = [&](const std::string& name) {
+            return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+        };
+        if (std::none_of(names.begin(), names.end(), needed)) continue;
+        try {
+            const FeatureLayer& layer = layer_of(metric);
+            const bool compares = metric.needs_reference();
+            for (NamedMetric& m : metric.compute(side, compares ? &reference() : nullptr, names_))
+                out.emplace(m.name, MetricRecord{std::move(m.estimate), identity(metric, cell, n),
+                                                 layer_id(layer), compares ? reference_id(layer) : "",
+                                                 std::move(m.influence), std::move(m.influence_ref)});
+        } catch (const Error& e) {
+            failures.push_back("cell " + cell + ", metric " + metric.spec().print() + ": " + e.what());
+        }
+    }
+    return out;
 }
 
 void Quality::put_records(RunEdit& run) {
     reference();
-    run.put(ExtractorRecord{extractor_id(), extractor_->spec(), extractor_->weights_hash(),
-                            extractor_->pipeline(), extractor_->dim()});
+    const auto put = [&](const std::string& id, int64_t dim) {
+        run.put(
+            ExtractorRecord{id, extractor_->spec(), extractor_->weights_hash(), extractor_->pipeline(), dim});
+    };
+    put(extractor_id(), extractor_->dim());
+    if (layers_.size() > 1)
+        for (const FeatureLayer& layer : layers_) put(layer_id(layer), layer.dim);
     run.put(DataRecord{short_hash(data_.hash),
                        data_.spec,
                        data_.hash,
                        {data_.count, data_.channels, data_.height, data_.width},
                        data_.classes});
-    run.put(record_);
+    for (const ReferenceRecord& record : records_) run.put(record);
 }
 
 }  // namespace schedbench

@@ -53,8 +53,9 @@ class Folder {
     /// `line` is the command line after the program's name, in shell syntax.
     Result run(const std::string& line, const std::string& in = "") const {
         const std::string folder = in.empty() ? path_.string() : in;
-        const std::string command = "cd '" + folder + "' && SCHEDBENCH_THREADS=1 '" SCHEDBENCH_PROGRAM "' " +
-                                    line + " >'" + path("stdout") + "' 2>'" + path("stderr") + "'";
+        const std::string command =
+            "cd '" + folder + "' && SCHEDBENCH_THREADS=1 SCHEDBENCH_CACHE=none '" SCHEDBENCH_PROGRAM "' " +
+            line + " >'" + path("stdout") + "' 2>'" + path("stderr") + "'";
         const int status = std::system(command.c_str());
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(path("stdout")),
                 read_text(path("stderr"))};
@@ -63,6 +64,13 @@ class Folder {
     Result ok(const std::string& line, const std::string& in = "") const {
         const Result result = run(line, in);
         EXPECT_EQ(result.code, 0) << line << "\n" << result.err;
+        return result;
+    }
+
+    /// run() that must fail, with one line that says why.
+    Result fails(const std::string& line) const {
+        const Result result = run(line);
+        EXPECT_GT(result.code, 0) << line;
         return result;
     }
 
