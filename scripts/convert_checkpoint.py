@@ -2,12 +2,16 @@
 """Converts weight files of other programs into safetensors files that schedbench reads.
 
 usage: scripts/convert_checkpoint.py inception IN.pth OUT.safetensors
+       scripts/convert_checkpoint.py dinov2 IN.pth OUT.safetensors
        scripts/convert_checkpoint.py network IN.{pt,pth,ckpt,pkl} OUT.safetensors [--name NAME] [--family FAMILY
            --config JSON --process SPEC --rescale-timesteps --image-size N] [--key KEY]
 
 inception   the 2015 Inception network under the Frechet inception distance, as pytorch-fid
             (pt_inception-2015-12-05-6726825d.pth) and torch-fidelity (weights-inception-2015-12-05-6726825d.pth)
             publish it: two names of the same file. Then: --extractor inception:file=OUT.safetensors,pipeline=tf1
+
+dinov2      DINOv2 without registers, as published (dinov2_vitl14_pretrain.pth and the smaller ones). Then:
+            --extractor dinov2:file=OUT.safetensors,pipeline=edm2
 
 network     a diffusion network: a state dict of improved-diffusion, guided-diffusion or pytorch_diffusion, or a pickle of
             EDM. Published files are known by name, or else by family, names of tensors and number of parameters
@@ -31,6 +35,7 @@ import struct
 import sys
 import zipfile
 
+import feature_networks
 import public_files
 
 # Storage class of torch -> dtype of safetensors, bytes an element.
@@ -298,23 +303,14 @@ def write_safetensors(path, tensors, metadata):
     os.replace(path + ".part", path)
 
 
-def check_inception(tensors):
-    """Tells the published network from its look-alikes; the program checks every name and shape when it reads it."""
-    if "fc.weight" in tensors and tensors["fc.weight"][1] == (1000, 2048):
-        raise BadFile("is torchvision's ImageNet classifier (1000 classes), not the 2015 network (1008): distances under "
-                      "it are no FID")
-    missing = [name for name in ("Conv2d_1a_3x3.conv.weight", "Mixed_5b.branch5x5_1.bn.running_var",
-                                 "Mixed_7c.branch_pool.conv.weight", "fc.weight", "fc.bias") if name not in tensors]
-    if missing:
-        raise BadFile("lacks " + ", ".join(missing) + ": is it pytorch-fid's file?")
-    if len(tensors) != 472 or tensors["fc.weight"][1] != (1008, 2048):
-        raise BadFile(f"holds {len(tensors)} tensors and fc.weight {list(tensors['fc.weight'][1])}; the 2015 network has "
-                      "472 and [1008, 2048]")
+def refuse(complaint):
+    if complaint:
+        raise BadFile(complaint)
 
 
 def convert_inception(source, target):
     tensors = {name: t for name, t in read_state_dict(source).items() if not name.endswith(".num_batches_tracked")}
-    check_inception(tensors)
+    refuse(feature_networks.not_inception(tensors))
     original = sha256_of(source)
     published = original.startswith("6726825d")  # these files are named after their own hash
     write_safetensors(target, tensors, {
@@ -325,6 +321,17 @@ def convert_inception(source, target):
     })
     print(f"{source}: sha256 {original}" + (" (the published network)" if published else
                                             " (not the published file, whose hash begins with 6726825d)"))
+    print(f"{target}: {len(tensors)} tensors, sha256 {sha256_of(target)}")
+
+
+def convert_dinov2(source, target):
+    tensors = read_state_dict(source)
+    refuse(feature_networks.not_dinov2(tensors))
+    name, original = feature_networks.dinov2_name(tensors), sha256_of(source)
+    write_safetensors(target, tensors, {"architecture": name, "source": os.path.basename(source),
+                                        "licence": "as the source (Apache-2.0 for the official weights)",
+                                        "original_sha256": original})
+    print(f"{source}: {name}, sha256 {original}")
     print(f"{target}: {len(tensors)} tensors, sha256 {sha256_of(target)}")
 
 
@@ -446,6 +453,10 @@ def main(arguments):
     inception.add_argument("source", metavar="IN.pth")
     inception.add_argument("target", metavar="OUT.safetensors")
     inception.set_defaults(run=lambda options: convert_inception(options.source, options.target))
+    dinov2 = commands.add_parser("dinov2", help="DINOv2 without registers")
+    dinov2.add_argument("source", metavar="IN.pth")
+    dinov2.add_argument("target", metavar="OUT.safetensors")
+    dinov2.set_defaults(run=lambda options: convert_dinov2(options.source, options.target))
     network = commands.add_parser("network", help="a diffusion network (improved-diffusion, guided-diffusion, DDPM, EDM)")
     network.add_argument("source", metavar="IN")
     network.add_argument("target", metavar="OUT.safetensors")

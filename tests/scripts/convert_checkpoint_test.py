@@ -135,13 +135,13 @@ class ConvertCheckpoint(unittest.TestCase):
     def path(self, name):
         return str(pathlib.Path(self.folder.name) / name)
 
-    def convert(self, source, target="out.safetensors"):
-        return subprocess.run([sys.executable, "-B", str(ROOT / "scripts" / "convert_checkpoint.py"), "inception",
-                               source, self.path(target)], capture_output=True, text=True, check=False)
+    def convert(self, source, target="out.safetensors", network="inception"):
+        return subprocess.run([sys.executable, "-B", str(ROOT / "scripts" / "convert_checkpoint.py"), network, source,
+                               self.path(target)], capture_output=True, text=True, check=False)
 
-    def refused(self, state, words, legacy=False):
+    def refused(self, state, words, legacy=False, network="inception"):
         write_pth(self.path("bad.pth"), state, legacy)
-        result = self.convert(self.path("bad.pth"), "bad.safetensors")
+        result = self.convert(self.path("bad.pth"), "bad.safetensors", network)
         self.assertEqual(result.returncode, 2, result.stdout)
         self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         self.assertIn(words, result.stderr)
@@ -182,6 +182,37 @@ class ConvertCheckpoint(unittest.TestCase):
         short = collections.OrderedDict(state)
         short["fc.bias"] = StoredTensor(FloatStorage("5", bytes(4)), (1008,))
         self.refused(short, "beyond its storage")
+
+    def test_dinov2(self):
+        def state(depth, width=384):
+            shapes = {"cls_token": (1, 1, width), "pos_embed": (1, 2, width), "patch_embed.proj.weight": (width, 3, 1, 1),
+                      "norm.weight": (width,)}
+            for i in range(depth):
+                shapes.update({f"blocks.{i}.attn.qkv.weight": (3, width), f"blocks.{i}.ls1.gamma": (width,)})
+            out = collections.OrderedDict()
+            for key, (name, shape) in enumerate(shapes.items()):
+                count = 1
+                for size in shape:
+                    count *= size
+                data = struct.pack(f"<{count}f", *(key + 0.25 * i for i in range(count)))
+                out[name] = StoredTensor(FloatStorage(str(key), data), shape)
+            return out
+
+        for depth, name in ((12, "dinov2_vits14"), (3, "a DINOv2 of unpublished size")):
+            write_pth(self.path("dino.pth"), state(depth), False)
+            result = self.convert(self.path("dino.pth"), network="dinov2")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn(name, result.stdout)
+            blob = pathlib.Path(self.path("out.safetensors")).read_bytes()
+            size = struct.unpack("<Q", blob[:8])[0]
+            head = json.loads(blob[8:8 + size])
+            self.assertEqual(head.pop("__metadata__")["architecture"], name)
+            begin, end = head["norm.weight"]["data_offsets"]
+            self.assertEqual(blob[8 + size + begin:8 + size + end], state(depth)["norm.weight"].storage.data)
+        other = StoredTensor(FloatStorage("99", bytes(4)), (1,))
+        self.refused(collections.OrderedDict(state(1), register_tokens=other), "register tokens", network="dinov2")
+        self.refused(collections.OrderedDict(state(1), **{"blocks.0.mlp.w12.weight": other}), "SwiGLU", network="dinov2")
+        self.refused(state(0), "lacks blocks.0.attn.qkv.weight", network="dinov2")
 
     def test_damaged_files(self):
         write_pth(self.path("whole.pth"), state_of({k: v for k, v in self.tensors.items() if v.size < 5000}), True)
