@@ -11,12 +11,17 @@
 #include "apps/comma_list.h"
 #include "apps/commands.h"
 #include "apps/options.h"
+#include "apps/terms_plot.h"
 #include "apps/text_table.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/progress.h"
 #include "harness/likelihood_job.h"
+#include "harness/likelihood_table.h"
 #include "harness/published_bounds.h"
+#include "harness/run_header.h"
 #include "harness/statistics_record.h"
+#include "harness/training_ablation.h"
 #include "likelihood/statistics_fixture.h"
 #include "store/run_lock.h"
 
@@ -145,74 +150,6 @@ nlohmann::json number(double value) {
     return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
 }
 
-nlohmann::json json_of(const LikelihoodRow& row) {
-    return {{"stride", row.stride},
-            {"variance", row.variance},
-            {"decoder", row.decoder},
-            {"first_step", row.first_step},
-            {"clip", row.clip},
-            {"split", row.split},
-            {"steps", row.steps},
-            {"bits_per_dim", row.bits_per_dim.value},
-            {"se", number(row.bits_per_dim.se)},
-            {"path", row.path},
-            {"terms", {{"decoder", row.decoder_term}, {"edges", row.edge_terms}, {"prior", row.prior_term}}}};
-}
-
-/// One block for each decoder, first-step variance, clip rule and split; a column for each number of steps.
-void print_blocks(const std::vector<LikelihoodRow>& rows) {
-    const auto block = [](const LikelihoodRow& r) {
-        return "decoder " + r.decoder + ", first step " + r.first_step + ", clip " + r.clip + ", split " +
-               r.split;
-    };
-    std::vector<std::string> blocks, lines;
-    std::vector<int> steps;
-    const auto note = [](auto& list, const auto& item) {
-        if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
-    };
-    for (const LikelihoodRow& row : rows) note(blocks, block(row)), note(steps, row.steps);
-    std::sort(steps.begin(), steps.end());
-    constexpr size_t width = 7;  // columns on a screen
-    for (const std::string& name : blocks)
-        for (size_t from = 0; from < steps.size(); from += width) {
-            std::vector<std::string> headers{"<variance", "<stride"};
-            const size_t to = std::min(steps.size(), from + width);
-            for (size_t i = from; i < to; ++i) headers.push_back("K=" + std::to_string(steps[i]));
-            TextTable table(headers);
-            std::map<std::pair<std::string, std::string>, std::vector<const LikelihoodRow*>> cells;
-            std::vector<std::pair<std::string, std::string>> order;
-            double worst = -1;
-            int64_t images = 0;
-            for (const LikelihoodRow& row : rows) {
-                const auto at = std::find(steps.begin(), steps.end(), row.steps) - steps.begin();
-                if (block(row) != name || at < static_cast<std::ptrdiff_t>(from) ||
-                    at >= static_cast<std::ptrdiff_t>(to))
-                    continue;
-                const std::pair key(row.variance, row.stride);
-                note(order, key);
-                cells[key].resize(to - from);
-                cells[key][static_cast<size_t>(at) - from] = &row;
-                if (std::isfinite(row.bits_per_dim.se)) worst = std::max(worst, row.bits_per_dim.se);
-                images = row.bits_per_dim.n;
-            }
-            if (order.empty()) continue;
-            for (const auto& key : order) {
-                std::vector<std::string> line{key.first, key.second};
-                for (const LikelihoodRow* row : cells[key])
-                    line.push_back(!row ? "-"
-                                        : fixed_number(row->bits_per_dim.value,
-                                                       row->bits_per_dim.value < 99.995 ? 4 : 2));
-                table.add(std::move(line));
-            }
-            std::cout << (name == blocks.front() && from == 0 ? "" : "\n") << name << "\n"
-                      << "bits/dim over " << images << (images == 1 ? " image" : " images") << ", "
-                      << (worst < 0 ? std::string("no standard errors")
-                                    : "standard errors up to " + short_number(worst, 2))
-                      << "\n";
-            table.print(std::cout);
-        }
-}
-
 void print_compared(const std::vector<ComparedRow>& rows) {
     TextTable table(
         {"<source", "<model", "<method", "steps", "printed", "ours", "ours - printed", "<ours is"});
@@ -274,6 +211,46 @@ void compare(const Options& options, const Found& found, const Pair& pair) {
         print_compared(rows);
 }
 
+/// How many training images it takes.
+void ablation(const Options& options, const Pair& pair, const std::vector<int>& steps) {
+    if (!pair.score)
+        throw Error("option", "needs statistics of a training and of a test split", "--training-images",
+                    "give both in --statistics, or the second with --test");
+    AblationRequest request;
+    for (int images : comma_integers(options.text("training-images"), "--training-images"))
+        request.images.push_back(images);
+    request.variances = options.text("variance") == "known"
+                            ? std::vector<std::string>{"posterior", "beta", "corrected-analytic"}
+                            : comma_words(options.text("variance"), "--variance");
+    request.steps = steps.empty() ? std::vector<int>{8, 32, 128} : steps;
+    request.repeats = static_cast<int>(options.integer("repeats", 2));
+    std::optional<Progress> progress;
+    const auto rows = training_ablation(*pair.choose, *pair.score, request, [&](int64_t done, int64_t all) {
+        if (!progress) progress.emplace("ablation", all, "subsets");
+        progress->update(done);
+    });
+    progress.reset();
+    nlohmann::json array = nlohmann::json::array();
+    TextTable table({"<variance", "steps", "training images", "subsets", "bits/dim (test)", "sd over subsets",
+                     "se over test images"});
+    for (const AblationRow& r : rows) {
+        array.push_back({{"variance", r.variance},
+                         {"steps", r.steps},
+                         {"training_images", r.images},
+                         {"subsets", r.repeats},
+                         {"bits_per_dim", r.mean},
+                         {"sd", r.sd},
+                         {"test_se", number(r.test_se)}});
+        table.add({r.variance, std::to_string(r.steps), std::to_string(r.images), std::to_string(r.repeats),
+                   fixed_number(r.mean, 4), r.repeats > 1 ? fixed_number(r.sd, 4) : "-",
+                   fixed_number(r.test_se, 4)});
+    }
+    if (options.on("json"))
+        std::cout << array.dump() << "\n";
+    else
+        table.print(std::cout);
+}
+
 int run(const std::vector<std::string>& arguments) {
     Options options(kBpdCommand);
     options.list("statistics", "run file with statistics, or a JSON file of them; may be given several times")
@@ -296,6 +273,11 @@ int run(const std::vector<std::string>& arguments) {
               "CSV of published figures (results/published): ours beside them, instead of the table")
         .value("published-dataset", "", "only rows of --compare with this data set")
         .value("published-model", "", "only rows of --compare whose model has one of these texts in its name")
+        .value("training-images", "",
+               "instead of the table: dp paths and fitted variances of random subsets of so many training images, "
+               "scored on the test images")
+        .value("repeats", "10", "subsets of each size, for --training-images")
+        .value("plot", "", "SVG file: the terms along each path of the table, on the test images")
         .value("output", "", "run file to keep the rows in as well")
         .json();
     if (!options.parse(arguments)) return 0;
@@ -331,6 +313,13 @@ int run(const std::vector<std::string>& arguments) {
         compare(options, found, pairs.front());
         return 0;
     }
+    if (options.has("training-images")) {
+        if (pairs.size() > 1)
+            throw Error("option", "the statistics hold several clip rules or decoders", "--training-images",
+                        "choose one with --clip");
+        ablation(options, pairs.front(), steps);
+        return 0;
+    }
     for (const Pair& pair : pairs) {
         request.steps = steps;
         const int table = pair.choose->levels();
@@ -347,14 +336,17 @@ int run(const std::vector<std::string>& arguments) {
         if (pair.score) identity += pair.score->identity().dump() + std::to_string(pair.score->images);
     }
     print_notes(left_out);
-    nlohmann::json array = nlohmann::json::array();
-    for (const LikelihoodRow& row : rows) array.push_back(json_of(row));
+    if (options.has("plot")) {
+        std::vector<LikelihoodRow> drawn;
+        for (const LikelihoodRow& row : rows)
+            if (row.split == "test" || !pairs.front().score) drawn.push_back(row);
+        write_terms_plot(options.text("plot"), drawn, "--plot");
+        std::cerr << "drawn: " << options.text("plot") << "\n";
+    }
+    const nlohmann::json array = likelihood_json(rows);
     if (options.has("output")) {
         const RunLock lock(options.text("output"));
-        RunHeader header;
-        header.software = "schedbench " SCHEDBENCH_VERSION;
-        header.status = "complete";
-        RunEdit edit(lock, header);
+        RunEdit edit(lock, new_run_header("complete"));
         edit.put(likelihood_record(short_hash(identity + array.dump()),
                                    short_hash(pairs.front().choose->model), rows));
         edit.commit();
@@ -362,7 +354,7 @@ int run(const std::vector<std::string>& arguments) {
     if (options.on("json"))
         std::cout << array.dump() << "\n";
     else
-        print_blocks(rows);
+        std::cout << print_likelihood(rows, TableFormat::terminal);
     return 0;
 }
 
@@ -378,6 +370,8 @@ const Command kBpdCommand = {
     "  schedbench bpd --statistics results/published/ls-fixture.json --compare "
     "results/published/bao-2022.csv "
     "--compare results/published/watson-2021-nll.csv\n"
+    "  schedbench bpd --statistics st.h5 --clip true --variance posterior --steps 32 --plot terms.svg\n"
+    "  schedbench bpd --statistics st.h5 --clip true --training-images 1,10,100\n"
     "Paths of the stride dp are chosen on the train data and scored on both; a file may hold both splits.\n",
     run};
 

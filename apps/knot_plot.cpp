@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
+#include "apps/svg.h"
 #include "apps/text_table.h"
-#include "core/error.h"
 #include "harness/table.h"
 
 namespace schedbench {
@@ -14,26 +12,6 @@ namespace schedbench {
 namespace {
 
 constexpr double kWidth = 900, kLeft = 60, kRight = 30, kTop = 34, kCurves = 340, kGap = 46, kRow = 26;
-
-/// Told apart by people who see colours differently too (Okabe and Ito 2008), then repeated.
-const char* colour(size_t i) {
-    static const char* const list[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                       "#e69f00", "#56b4e9", "#000000"};
-    return list[i % std::size(list)];
-}
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (char c : text) {
-        if (c == '<')
-            out += "&lt;";
-        else if (c == '&')
-            out += "&amp;";
-        else
-            out += c;
-    }
-    return out;
-}
 
 /// Axis of ln sigma, noisy to the left as sampling goes, with a place for level 0 at its right end.
 class LevelAxis {
@@ -62,34 +40,6 @@ class LevelAxis {
     bool zero_ = false;
 };
 
-class Svg {
-  public:
-    explicit Svg(double height) {
-        out_ << "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " << kWidth << " " << height
-             << "\" font-family=\"sans-serif\" font-size=\"12\">\n"
-             << "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
-    }
-    void line(double x1, double y1, double x2, double y2, const char* stroke, double width = 1) {
-        out_ << "<line x1=\"" << x1 << "\" y1=\"" << y1 << "\" x2=\"" << x2 << "\" y2=\"" << y2
-             << "\" stroke=\"" << stroke << "\" stroke-width=\"" << width << "\"/>\n";
-    }
-    void dot(double x, double y, const char* fill, bool hollow) {
-        out_ << "<circle cx=\"" << x << "\" cy=\"" << y << "\" r=\"3\" stroke=\"" << fill << "\" fill=\""
-             << (hollow ? "white" : fill) << "\"/>\n";
-    }
-    void text(double x, double y, const std::string& what, const char* anchor, const char* fill = "#333") {
-        out_ << "<text x=\"" << x << "\" y=\"" << y << "\" text-anchor=\"" << anchor << "\" fill=\"" << fill
-             << "\">" << escaped(what) << "</text>\n";
-    }
-    std::string finish() {
-        out_ << "</svg>\n";
-        return out_.str();
-    }
-
-  private:
-    std::ostringstream out_;
-};
-
 void draw_axis(Svg& svg, const LevelAxis& axis, double top, double bottom) {
     for (int e = static_cast<int>(std::floor(std::log10(axis.low()))); e <= std::log10(axis.high()); ++e) {
         const double level = std::pow(10.0, e);
@@ -109,7 +59,7 @@ void draw_axis(Svg& svg, const LevelAxis& axis, double top, double bottom) {
 void write_knot_plot(const std::string& path, const std::vector<Schedule>& schedules) {
     const LevelAxis axis(schedules);
     const double rows = kTop + kCurves + kGap, bottom = rows + kRow * static_cast<double>(schedules.size());
-    Svg svg(bottom + 44);
+    Svg svg(kWidth, bottom + 44);
     for (int percent = 0; percent <= 100; percent += 25) {
         const double y = kTop + kCurves * (1 - percent / 100.0);
         svg.line(kLeft, y, kWidth - kRight, y, "#eee");
@@ -125,18 +75,15 @@ void write_knot_plot(const std::string& path, const std::vector<Schedule>& sched
         for (size_t i = 0; i < schedule.effective.size(); ++i) {
             const double level = schedule.effective[i], x = axis.x(level);
             const double y = kTop + kCurves * (1 - static_cast<double>(i) / schedule.steps());
-            if (i > 0) svg.line(x_before, y_before, x, y, colour(s), 1.2);
-            svg.dot(x, y, colour(s), level == 0);
-            svg.dot(x, y_row, colour(s), level == 0);
+            if (i > 0) svg.line(x_before, y_before, x, y, curve_colour(s), 1.2);
+            svg.dot(x, y, curve_colour(s), level == 0);
+            svg.dot(x, y_row, curve_colour(s), level == 0);
             x_before = x, y_before = y;
         }
         svg.text(kLeft, y_row - 7, short_spec(schedule.spec) + ", N = " + std::to_string(schedule.steps()),
-                 "start", colour(s));
+                 "start", curve_colour(s));
     }
-    std::ofstream out(path);
-    out << svg.finish();
-    out.close();
-    if (!out) throw Error("file", "cannot be written", path, "check that the folder exists and has room");
+    svg.write(path);
 }
 
 }  // namespace schedbench

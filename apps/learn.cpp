@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "apps/commands.h"
+#include "apps/cost_report.h"
+#include "apps/knot_plot.h"
 #include "apps/options.h"
 #include "apps/probe_data.h"
 #include "apps/schedule_options.h"
@@ -17,19 +19,21 @@ namespace schedbench {
 namespace {
 
 LearnedSchedule learn_score_optimal(const Spec& completed, const Denoiser& model, const ProbeSource& source) {
-    Progress progress("learning " + completed.name, completed.integer("probes"), "probes");
-    CostCurve curve;
-    measure_score_optimal(curve, completed, model, source, [&](const CostCurve& so_far) {
-        progress.update(so_far.probes);
+    Progress progress("learning " + completed.name, score_optimal_probes(completed), "probes");
+    ScoreOptimalCosts costs;
+    measure_score_optimal(costs, completed, model, source, [&](const CostCurve&) {
+        progress.update(probes_done(costs, completed));
         return true;
     });
-    return score_optimal_schedule(curve, completed, model.process(), "SPEC");
+    LearnedSchedule learned = score_optimal_schedule(costs, completed, model.process(), "SPEC");
+    note_origin(learned, model, &source);
+    return learned;
 }
 
 /// Those of the stored statistics that the spec and the model ask for; of several, the ones of --data.
 DenoisingStatistics stored_statistics(const Options& options, const Spec& completed, const Denoiser& model) {
     const std::string path = options.text("statistics"),
-                      chain = dp_elbo_chain(completed, model.process()).name;
+                      chain = dp_chain(completed, model.process()).name;
     const RunFile file = RunFile::open(path);
     std::string data_hash, seen;
     if (options.has("data"))
@@ -62,9 +66,9 @@ DenoisingStatistics stored_statistics(const Options& options, const Spec& comple
 
 DenoisingStatistics measured_statistics(const Spec& completed, const Denoiser& model,
                                         const ProbeSource& source) {
-    const StatisticsOptions settings = dp_elbo_options(completed, source);
+    const StatisticsOptions settings = dp_options(completed, source);
     DenoisingStatistics statistics =
-        empty_statistics(model, dp_elbo_chain(completed, model.process()), source, settings);
+        empty_statistics(model, dp_chain(completed, model.process()), source, settings);
     const int64_t asked = completed.integer("images"), images = asked > 0 ? asked : source.count();
     Progress progress("learning " + completed.name, images, "images");
     measure_statistics(statistics, model, source, settings, images, [&](const DenoisingStatistics& so_far) {
@@ -78,28 +82,31 @@ int run(const std::vector<std::string>& arguments) {
     Options options(kLearnCommand);
     options
         .positional("spec", 1,
-                    "the learner: score-optimal or dp-elbo, with its keys (schedbench list schedules)")
+                    "the learner: score-optimal, dp-elbo or dp-mse, with its keys (schedbench list schedules)")
         .value("model", "", "the model (schedbench list models)")
         .value("steps", "", "number of steps N of the schedule to print")
         .value("output", "",
                "file to keep what was learned in (JSON), for learned:file=FILE with any number of steps")
-        .value("statistics", "", "run file of schedbench statistics, for dp-elbo without measuring")
-        .value("max-steps", "100", "dp-elbo: keep the paths for 1 to this many steps (or to --steps)");
+        .value("plot", "", "draw the schedule over ln sigma into this .svg file")
+        .value("statistics", "", "run file of schedbench statistics, for dp-elbo and dp-mse without measuring")
+        .value("max-steps", "100", "dp-elbo and dp-mse: keep the paths for 1 to this many steps (or to --steps)");
     add_probe_options(options);
     add_range_options(options);
     add_schedule_options(options);
     options.runtime().json();
     if (!options.parse(arguments)) return 0;
     options.runtime_settings();
+    if (options.has("plot") && !options.text("plot").ends_with(".svg"))
+        throw Error("option", "\"" + options.text("plot") + "\" should end in .svg", "--plot");
     const Spec spec = with_range(Spec::parse(options.text("spec"), "SPEC"), options);
     const int steps = step_count(options);
     const ScheduleRequest request = schedule_request(options, steps);
     const auto model = make_model(Spec::parse(options.text("model"), "--model"));
     const NoiseProcess& process = model->process();
     const Spec completed = complete_learner(spec, process, "SPEC");
-    const bool dp = completed.name == "dp-elbo";
+    const bool dp = learns_paths(completed);
     if (!dp && options.has("statistics"))
-        throw Error("option", "is for dp-elbo only", "--statistics", "score-optimal measures its own costs");
+        throw Error("option", "is for dp-elbo and dp-mse only", "--statistics", "score-optimal measures its own costs");
 
     LearnedSchedule learned;
     if (dp) {
@@ -113,16 +120,27 @@ int run(const std::vector<std::string>& arguments) {
                             ", the number of levels of the chain",
                         "--steps");
         const int kept = std::min(statistics.levels(), std::max(steps, step_count(options, "max-steps")));
-        learned = dp_elbo_schedule(statistics, completed, process, kept, "SPEC");
+        learned = dp_schedule(statistics, completed, process, kept, "SPEC");
     } else {
         const ProbeData data = load_probes(options, model);
         learned = learn_score_optimal(completed, *model, *data.source);
     }
-    learned.provenance["model"] = model->spec();
+    if (dp) note_origin(learned, *model, nullptr);
     learned.provenance["command"] = command_line();
     const Schedule schedule = place(learned, completed, process, request, "SPEC");
     if (options.has("output")) learned.write(options.text("output"));
-    print_schedule(schedule, options.on("json"));
+    const bool curve = !learned.curve.sigma.empty();
+    if (options.on("json")) {
+        nlohmann::json out = schedule.to_json();
+        if (curve) out.update(cost_report(learned, schedule));
+        std::cout << out.dump() << "\n";
+    } else {
+        print_schedule(schedule, false);
+        if (curve) print_cost_report(std::cout, learned, schedule);
+    }
+    if (options.has("plot")) write_knot_plot(options.text("plot"), {schedule});
+    const std::string warning = learned.provenance.value("warning", "");
+    if (!warning.empty() && options.on("json")) std::cerr << "warning: " << warning << "\n";
     if (options.has("output"))
         std::cerr << "wrote " << options.text("output")
                   << ": use it as learned:file=" << options.text("output") << "\n";
@@ -135,7 +153,7 @@ const Command kLearnCommand = {
     "learn", "learn a schedule from a model and data",
     "schedbench learn SPEC --model MODEL --data DATA --steps N [options]",
     "  schedbench learn score-optimal --model exact:gaussian,c=0.5,dim=2 --steps 10\n"
-    "  schedbench learn score-optimal:probes=256 --model native:file=weights/fashion-edm.safetensors --data "
+    "  schedbench learn score-optimal --model native:file=weights/fashion-edm.safetensors --data "
     "fashion-mnist \\\n"
     "      --steps 18 --output so.json\n"
     "  schedbench learn dp-elbo:variance=corrected-analytic --model "

@@ -2,7 +2,6 @@
 // run's work folder after every block (or every few seconds, where blocks are fast), and a pass that was
 // stopped goes on there.
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "core/hdf5.h"
 #include "core/progress.h"
 #include "harness/registry.h"
+#include "harness/run_header.h"
 #include "harness/statistics_record.h"
 #include "store/record_io.h"
 #include "store/run_lock.h"
@@ -27,17 +27,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-RunHeader header() {
-    const std::time_t now = std::time(nullptr);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-    RunHeader out;
-    out.software = "schedbench " SCHEDBENCH_VERSION;
-    out.created = text;
-    out.status = "complete";
-    return out;
 }
 
 using Rules = std::vector<DenoisingStatistics>;  // one a clip rule, from the same evaluations
@@ -72,7 +61,7 @@ class Checkpoint {
         fs::remove(next);
         {
             const RunLock lock(next);
-            RunEdit edit(lock, header());
+            RunEdit edit(lock, new_run_header("complete"));
             for (const DenoisingStatistics& rule : rules) edit.put(statistics_record(rule));
             edit.commit();
         }
@@ -126,7 +115,7 @@ void store(const DenoisingStatistics& statistics, const Job& job) {
         replace_file(temporary, output);
         return;
     }
-    RunEdit edit(lock, header());
+    RunEdit edit(lock, new_run_header("complete"));
     ProvenanceRecord origin{provenance(job.runtime)};
     origin.values["command"] = command_line();
     edit.put(origin);

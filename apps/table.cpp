@@ -4,6 +4,7 @@
 #include "apps/commands.h"
 #include "apps/options.h"
 #include "core/error.h"
+#include "harness/likelihood_table.h"
 #include "harness/table.h"
 
 namespace schedbench {
@@ -36,7 +37,7 @@ int run(const std::vector<std::string>& arguments) {
         if (table.likelihood.empty())
             throw Error("run", "has no bits/dim", run.path(),
                         "add bpd-stride, bpd-variance and bpd-steps lines to the suite");
-        std::cout << print_likelihood(table.likelihood, format);
+        std::cout << print_likelihood(table.likelihood, format, table.models);
         return 0;
     } else if (what != "all")
         throw Error("option", "\"" + what + "\" is not known", "--what", "known: all, quality, likelihood");

@@ -42,7 +42,7 @@ void Learning::measured(const std::string& id, const std::function<bool()>& find
 
 const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedModel& model, int max_steps) {
     const std::string id = learned_id(completed, model);
-    const bool dp = completed.name == "dp-elbo";
+    const bool dp = learns_paths(completed);
     const auto enough = [&](const LearnedSchedule& l) {
         return !dp || (!l.paths.empty() && l.paths.rbegin()->first >= max_steps);
     };
@@ -53,10 +53,10 @@ const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedMod
 
     if (dp) {  // placing costs nothing, so only its statistics are kept
         const DenoisingStatistics& stats =
-            statistics(model, suite_.data, dp_elbo_options(completed, source),
-                       dp_elbo_chain(completed, process), "statistics for dp-elbo");
+            statistics(model, suite_.data, dp_options(completed, source),
+                       dp_chain(completed, process), "statistics for dp-elbo");
         return learned_[id] =
-                   dp_elbo_schedule(stats, completed, process, max_steps, suite_.path + ", key schedule");
+                   dp_schedule(stats, completed, process, max_steps, suite_.path + ", key schedule");
     }
     const std::string cache = work_folder(run_path_) + "/learned-" + id + ".json";
     measured(
@@ -69,21 +69,43 @@ const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedMod
             if (!std::filesystem::exists(run_path_)) return false;
             const RunFile run = RunFile::open(run_path_);
             if (!run.has("statistics", id)) return false;
-            std::filesystem::create_directories(work_folder(run_path_));
-            learned_[id] = learned_of(run.statistics(id), work_folder(run_path_));
+            learned_[id] = learned_of(run.statistics(id), run_path_);
             return true;
         },
         [&] {
-            Progress progress("learning " + completed.name, completed.integer("probes"), "probes");
-            CostCurve curve;
-            measure_score_optimal(curve, completed, *model.raw, source, [&](const CostCurve& so_far) {
-                progress.update(so_far.probes);
+            Progress progress("learning " + completed.name, score_optimal_probes(completed), "probes");
+            ScoreOptimalCosts costs;
+            measure_score_optimal(costs, completed, *model.raw, source, [&](const CostCurve&) {
+                progress.update(probes_done(costs, completed));
                 return true;
             });
-            score_optimal_schedule(curve, completed, process).write(cache);
+            LearnedSchedule fresh = score_optimal_schedule(costs, completed, process);
+            note_origin(fresh, *model.raw, &source);
+            fresh.write(cache);
             learned_[id] = LearnedSchedule::read(cache);
         });
     return learned_.at(id);
+}
+
+std::string Learning::statistics_cache(const std::string& id) const {
+    return work_folder(run_path_) + "/statistics-" + id + ".h5";
+}
+
+std::optional<DenoisingStatistics> Learning::stored_statistics(const std::string& id, int64_t images) const {
+    std::vector<std::string> files = suite_.statistics;
+    for (const std::string& path : {statistics_cache(id), run_path_})
+        if (std::filesystem::exists(path)) files.push_back(path);
+    auto found = find_statistics(files, id);
+    if (found && found->images < images) found.reset();
+    return found;
+}
+
+int64_t Learning::images_to_measure(const PlannedModel& model, const Spec& data, const StatisticsOptions& options,
+                                    const StatisticsChain& chain) {
+    const ProbeSource& source = probes(data);
+    const int64_t wanted = std::min(suite_.statistics_images, source.count());
+    const std::string id = statistics_id(empty_statistics(*model.raw, chain, source, options));
+    return statistics_.contains(id) || stored_statistics(id, wanted) ? 0 : wanted;
 }
 
 const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const Spec& data,
@@ -94,17 +116,13 @@ const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const
     const std::string id = statistics_id(fresh);
     if (const auto it = statistics_.find(id); it != statistics_.end()) return it->second;
     const int64_t wanted = std::min(suite_.statistics_images, source.count());
-    const std::string cache = work_folder(run_path_) + "/statistics-" + id + ".h5";
+    const std::string cache = statistics_cache(id);
     measured(
         "statistics-" + id,
         [&] {
-            std::vector<std::string> files = suite_.statistics;
-            for (const std::string& path : {cache, run_path_})
-                if (std::filesystem::exists(path)) files.push_back(path);
-            auto found = find_statistics(files, id);
-            if (!found || found->images < wanted) return false;
-            statistics_[id] = std::move(*found);
-            return true;
+            auto found = stored_statistics(id, wanted);
+            if (found) statistics_[id] = std::move(*found);
+            return found.has_value();
         },
         [&] {
             Progress progress(label, wanted, "images");

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "data/dataset.h"
@@ -29,6 +30,10 @@ class Learning {
                                           const StatisticsOptions& options, const StatisticsChain& chain,
                                           const std::string& label);
 
+    /// How many images statistics() would still have to measure.
+    int64_t images_to_measure(const PlannedModel& model, const Spec& data, const StatisticsOptions& options,
+                              const StatisticsChain& chain);
+
     std::string learned_id(const Spec& completed, const PlannedModel& model);
     /// The learned part of a schedule's record.
     LearnedRecord record(const LearnedSchedule& learned) const;
@@ -40,6 +45,9 @@ class Learning {
         std::unique_ptr<ProbeSource> probes;
     };
     const ProbeSource& probes(const Spec& data);
+    /// In the suite's files, the run, or what another rank has just measured.
+    std::optional<DenoisingStatistics> stored_statistics(const std::string& id, int64_t images) const;
+    std::string statistics_cache(const std::string& id) const;
     void measured(const std::string& id, const std::function<bool()>& find,
                   const std::function<void()>& measure);
 

@@ -39,6 +39,10 @@ std::vector<std::string> known_variances(const DenoisingStatistics& statistics) 
     return out;
 }
 
+std::string images_of(const DenoisingStatistics& statistics) {
+    return "data " + statistics.data_hash.substr(0, 12) + ", noise seed " + std::to_string(statistics.seed);
+}
+
 namespace {
 
 LikelihoodRow row_of(const std::string& stride, const PathBound& bound, const DenoisingStatistics& s,
@@ -56,7 +60,21 @@ LikelihoodRow row_of(const std::string& stride, const PathBound& bound, const De
     row.decoder_term = bound.decoder;
     row.prior_term = bound.prior;
     row.edge_terms = bound.edges;
+    row.images = images_of(s);
+    row.per_image = bound.per_image;
     return row;
+}
+
+/// Rows may have different numbers of images: NaN where there are no more.
+NamedArray bits_of_images(const std::vector<LikelihoodRow>& rows) {
+    size_t most = 0;
+    for (const LikelihoodRow& row : rows) most = std::max(most, row.per_image.size());
+    NamedArray out{{static_cast<int64_t>(rows.size()), static_cast<int64_t>(most)}, {}, "bit/dim", "row,image"};
+    for (const LikelihoodRow& row : rows) {
+        out.values.insert(out.values.end(), row.per_image.begin(), row.per_image.end());
+        out.values.resize(out.values.size() + most - row.per_image.size(), NAN);
+    }
+    return out;
 }
 
 }  // namespace
@@ -88,7 +106,7 @@ std::vector<LikelihoodRow> likelihood_rows(const DenoisingStatistics& train, con
                 std::optional<PathBounds> on_train, on_test;
                 try {
                     on_train.emplace(train, rule);
-                    on_test.emplace(test, rule);
+                    on_test.emplace(test, rule, &train);
                 } catch (const Error& reason) {
                     leave_out(what, reason);
                     continue;
@@ -147,7 +165,14 @@ LikelihoodRecord likelihood_record(const std::string& id, const std::string& mod
         r.columns["decoder_term"].push_back(row.decoder_term);
         r.columns["prior_term"].push_back(row.prior_term);
         r.text_columns["edge_terms"].push_back(nlohmann::json(row.edge_terms).dump());
+        r.text_columns["images"].push_back(row.images);
     }
+    if (NamedArray bits = bits_of_images(rows); !bits.values.empty()) r.arrays["per_image"] = std::move(bits);
+    if (std::any_of(rows.begin(), rows.end(), [](const LikelihoodRow& row) { return !std::isnan(row.published); }))
+        for (const LikelihoodRow& row : rows) {
+            r.columns["published"].push_back(row.published);
+            r.text_columns["published_source"].push_back(row.published_source);
+        }
     return r;
 }
 
@@ -168,6 +193,16 @@ std::vector<LikelihoodRow> likelihood_rows(const LikelihoodRecord& r) {
             row.prior_term = r.columns.at("prior_term")[i];
             row.edge_terms =
                 nlohmann::json::parse(r.text_columns.at("edge_terms")[i]).get<std::vector<double>>();
+        }
+        if (const auto it = r.text_columns.find("images"); it != r.text_columns.end()) row.images = it->second[i];
+        if (const auto it = r.arrays.find("per_image"); it != r.arrays.end()) {
+            const auto width = it->second.values.size() / r.columns.at("steps").size();
+            for (size_t k = 0; k < width && !std::isnan(it->second.values[i * width + k]); ++k)
+                row.per_image.push_back(it->second.values[i * width + k]);
+        }
+        if (r.columns.contains("published") && r.text_columns.contains("published_source")) {
+            row.published = r.columns.at("published")[i];
+            row.published_source = r.text_columns.at("published_source")[i];
         }
         row.steps = static_cast<int>(r.columns.at("steps")[i]);
         row.bits_per_dim.name = "bits_per_dim";

@@ -1,6 +1,7 @@
 // bits/dim of strides, variances and step counts from denoising statistics: no network evaluation.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,15 @@ struct LikelihoodRow {
     std::vector<int> path;
     double decoder_term = 0, prior_term = 0;  ///< bits/dim
     std::vector<double> edge_terms{};  ///< bits/dim, [k] from path[k+1] to path[k]; empty in older records
+    std::string images{};              ///< images_of() what was measured; empty in older records
+    std::vector<double> per_image{};   ///< [n] bits/dim, for paired differences; empty in older records
+    double published = NAN;            ///< what a paper printed for this row
+    std::string published_source{};    ///< which paper, and its model
 };
+
+/// The images and the noise behind statistics, in one line: sets of statistics with equal lines are paired
+/// image by image, whatever the network.
+std::string images_of(const DenoisingStatistics& statistics);
 
 /// Nodes of a stride over T entries; `dp` is chosen on what `choose` bounds, for up to `most` steps at once.
 std::vector<int> stride_path(const std::string& stride, const PathBounds& choose, int table, int steps,

@@ -1,25 +1,14 @@
-// bits/dim beside what papers printed (results/published/): each published row names a model, a method and a
-// number of steps; the methods of arXiv:2106.03802 and arXiv:2201.06503 say which stride, reverse variance
-// and first-step variance belong to them.
+// bits/dim beside what papers printed.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "harness/likelihood_job.h"
+#include "harness/published.h"
 #include "likelihood/denoising_statistics.h"
 
 namespace schedbench {
-
-struct PublishedRow {
-    std::string source, table, dataset, model, metric, method, status, remark;
-    int steps = 0;
-    double value = 0;
-};
-
-/// Rows of a CSV file with the columns that results/published/README.md explains. Error("file") names file
-/// and line.
-std::vector<PublishedRow> read_published(const std::string& path);
 
 struct ComparedRow {
     PublishedRow published;
@@ -34,5 +23,9 @@ struct ComparedRow {
 std::vector<ComparedRow> compare_with_published(
     const DenoisingStatistics& train, const DenoisingStatistics& test, const std::vector<PublishedRow>& rows,
     const std::string& dataset, const std::vector<std::string>& models, std::vector<std::string>& left_out);
+
+/// Fills in what was printed for rows of the test split, over statistics like these.
+void attach_published(std::vector<LikelihoodRow>& rows, const std::vector<PublishedRow>& published,
+                      const DenoisingStatistics& statistics);
 
 }  // namespace schedbench

@@ -1,6 +1,8 @@
 #include "harness/suite.h"
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -8,6 +10,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/spec_schema.h"
+#include "eval/metric_set.h"
 #include "eval/quantise.h"
 
 namespace po = boost::program_options;
@@ -36,13 +39,25 @@ const std::vector<SuiteKey>& suite_keys() {
         {"reference-images", "10000", "how many of them"},
         {"heldout", "none", "real images shown as a row of their own: the floor of the table"},
         {"extractor", "none", "feature extractor, or none"},
+        {"metric", "", "metric spec (schedbench list metrics); default: frechet", true},
         {"keep-images", "false", "keep all samples in the run file, not only their features"},
         {"bpd-stride", "", "bits/dim of these strides: even, even-kt, ddim-quad, quadratic, dp", true},
         {"bpd-variance", "",
-         "bits/dim with these variances: posterior, beta, corrected-analytic, analytic, learned", true},
-        {"bpd-steps", "", "bits/dim at these step counts", true},
+         "bits/dim with these variances: posterior, beta, corrected-analytic, analytic, learned; known: all "
+         "that "
+         "the model has",
+         true},
+        {"bpd-first-step", "", "variance of the decoder: table (default), path, optimal", true},
+        {"bpd-steps", "", "bits/dim at these step counts, or all: every level of the model's table", true},
+        {"bpd-cells", "false", "bits/dim of each cell's own path, beside its other metrics"},
         {"statistics", "", "run file that holds denoising statistics (schedbench statistics)", true},
-        {"statistics-images", "64", "images a split if statistics must be measured"}};
+        {"statistics-images", "64", "images a split if statistics must be measured"},
+        {"minutes", "45", "the plan says how many images a split can be measured in this time"},
+        {"published", "", "CSV of printed figures (results/published), shown below ours", true},
+        {"published-dataset", "", "only rows of this data set"},
+        {"published-model", "", "the paper's name of each model, in the order of the model lines", true},
+        {"published-method", "", "METHOD | SCHEDULE | SAMPLER: the cells that a printed method stands beside",
+         true}};
     return keys;
 }
 
@@ -96,10 +111,18 @@ class SuiteReader {
     int64_t integer(const std::string& key, int64_t minimum) const {
         return integer(key, text(key), minimum);
     }
-    std::vector<int> integers(const std::string& key) const {
+    /// `all` becomes 0 where it is allowed.
+    std::vector<int> integers(const std::string& key, bool all = false) const {
         std::vector<int> out;
-        for (const std::string& value : list(key)) out.push_back(static_cast<int>(integer(key, value, 1)));
+        for (const std::string& value : list(key))
+            out.push_back(all && value == "all" ? 0 : static_cast<int>(integer(key, value, 1)));
         return out;
+    }
+    double positive(const std::string& key) const {
+        const auto number = parse_number(text(key));
+        if (!number || !(*number > 0) || !std::isfinite(*number))
+            throw Error("spec", "wants a number above 0, not \"" + text(key) + "\"", where(key));
+        return *number;
     }
     bool flag(const std::string& key) const {
         Spec spec;
@@ -131,6 +154,50 @@ class SuiteReader {
     std::string path_;
     po::variables_map values_;
 };
+
+/// The parts of a line METHOD | SCHEDULE | SAMPLER, without the space around them.
+std::vector<std::string> parts_of(const std::string& line) {
+    std::vector<std::string> out;
+    std::istringstream in(line);
+    for (std::string part; std::getline(in, part, '|');) {
+        const size_t first = part.find_first_not_of(" \t"), last = part.find_last_not_of(" \t");
+        out.push_back(first == std::string::npos ? "" : part.substr(first, last - first + 1));
+    }
+    return out;
+}
+
+void read_published_rows(Suite& s, const SuiteReader& r) {
+    s.published_models = r.list("published-model");
+    const std::string dataset = s.published_dataset = r.text("published-dataset");
+    if (r.list("published").empty()) return;
+    if (s.published_models.size() != s.models.size())
+        throw Error("spec",
+                    std::to_string(s.published_models.size()) + " names for " +
+                        std::to_string(s.models.size()) + " models",
+                    r.where("published-model"), "give one line for each model line, in the same order");
+    for (const std::string& path : r.list("published"))
+        for (PublishedRow& row : read_published(path)) {
+            const auto& names = s.published_models;
+            if ((dataset.empty() || row.dataset == dataset) &&
+                std::find(names.begin(), names.end(), row.model) != names.end())
+                s.published.push_back(std::move(row));
+        }
+    if (s.published.empty())
+        throw Error("spec", "no row of the published files has this data set and one of these models",
+                    r.where("published-dataset"),
+                    "the names are in the columns dataset and model of the CSV");
+    for (const std::string& line : r.list("published-method")) {
+        const std::string where = r.where("published-method");
+        const std::vector<std::string> parts = parts_of(line);
+        if (parts.size() != 3)
+            throw Error("spec", "wants METHOD | SCHEDULE | SAMPLER, not \"" + line + "\"", where);
+        if (std::none_of(s.published.begin(), s.published.end(),
+                         [&](const PublishedRow& row) { return row.method == parts[0]; }))
+            throw Error("spec", "no published row of these models has the method \"" + parts[0] + "\"",
+                        where);
+        s.published_cells.push_back({parts[0], Spec::parse(parts[1], where), Spec::parse(parts[2], where)});
+    }
+}
 
 }  // namespace
 
@@ -174,15 +241,22 @@ Suite read_suite(const std::string& path) {
     s.data = r.text("data").empty() ? s.reference : r.spec("data");
     s.reference_images = r.integer("reference-images", 2);
     s.extractor = r.spec("extractor");
+    for (const Spec& metric : r.specs("metric"))
+        s.metrics.push_back(complete_metric(metric, r.where("metric")));
+    if (s.metrics == Suite().effective_metrics()) s.metrics.clear();
     s.keep_images = r.flag("keep-images");
     s.bpd_strides = r.choices("bpd-stride", {"even", "even-kt", "ddim-quad", "quadratic", "dp"});
-    s.bpd_variances =
-        r.choices("bpd-variance", {"posterior", "beta", "corrected-analytic", "analytic", "learned"});
-    s.bpd_steps = r.integers("bpd-steps");
+    s.bpd_variances = r.choices("bpd-variance",
+                                {"posterior", "beta", "corrected-analytic", "analytic", "learned", "known"});
+    s.bpd_first_steps = r.choices("bpd-first-step", {"table", "path", "optimal"});
+    s.bpd_steps = r.integers("bpd-steps", true);
+    s.bpd_cells = r.flag("bpd-cells");
+    s.minutes = r.positive("minutes");
     s.statistics = r.list("statistics");
     s.statistics_images = r.integer("statistics-images", 1);
 
     if (s.models.empty()) throw Error("spec", "names no model", path, "add a line model = ...");
+    read_published_rows(s, r);
     const bool cells =
         !s.schedules.empty() && !s.samplers.empty() && (!s.budgets.empty() || !s.steps.empty());
     const bool likelihood = !s.bpd_strides.empty() && !s.bpd_variances.empty() && !s.bpd_steps.empty();
@@ -196,38 +270,55 @@ Suite read_suite(const std::string& path) {
     return s;
 }
 
+std::vector<Spec> Suite::effective_metrics() const {
+    return metrics.empty() ? std::vector<Spec>{complete_metric(Spec::parse("frechet"), "metric")} : metrics;
+}
+
 nlohmann::json Suite::settings() const {
     const auto printed = [](const std::vector<Spec>& specs) {
         std::vector<std::string> out;
         for (const Spec& spec : specs) out.push_back(spec.print());
         return out;
     };
-    return {{"name", name},
-            {"title", title},
-            {"model", printed(models)},
-            {"schedule", printed(schedules)},
-            {"sampler", printed(samplers)},
-            {"budget", budgets},
-            {"steps", steps},
-            {"images", images},
-            {"batch", batch},
-            {"seed", seed},
-            {"noise", noise},
-            {"clip", clip},
-            {"allow-fewer", allow_fewer},
-            {"quantise", quantise},
-            {"time", time_rule == TimeRule::nearest ? "nearest" : "fractional"},
-            {"data", data.print()},
-            {"reference", reference.print()},
-            {"reference-images", reference_images},
-            {"heldout", heldout.print()},
-            {"extractor", extractor.print()},
-            {"keep-images", keep_images},
-            {"bpd-stride", bpd_strides},
-            {"bpd-variance", bpd_variances},
-            {"bpd-steps", bpd_steps},
-            {"statistics", statistics},
-            {"statistics-images", statistics_images}};
+    nlohmann::json out = {{"name", name},
+                          {"title", title},
+                          {"model", printed(models)},
+                          {"schedule", printed(schedules)},
+                          {"sampler", printed(samplers)},
+                          {"budget", budgets},
+                          {"steps", steps},
+                          {"images", images},
+                          {"batch", batch},
+                          {"seed", seed},
+                          {"noise", noise},
+                          {"clip", clip},
+                          {"allow-fewer", allow_fewer},
+                          {"quantise", quantise},
+                          {"time", time_rule == TimeRule::nearest ? "nearest" : "fractional"},
+                          {"data", data.print()},
+                          {"reference", reference.print()},
+                          {"reference-images", reference_images},
+                          {"heldout", heldout.print()},
+                          {"extractor", extractor.print()},
+                          {"keep-images", keep_images},
+                          {"bpd-stride", bpd_strides},
+                          {"bpd-variance", bpd_variances},
+                          {"bpd-steps", bpd_steps},
+                          {"statistics", statistics},
+                          {"statistics-images", statistics_images},
+                          {"bpd-first-step", bpd_first_steps},
+                          {"bpd-cells", bpd_cells},
+                          {"minutes", minutes},
+                          {"published", nlohmann::json::array()},
+                          {"published-dataset", published_dataset},
+                          {"published-model", published_models},
+                          {"published-method", nlohmann::json::array()}};
+    for (const PublishedRow& row : published) out["published"].push_back(to_json(row));
+    for (const PublishedCells& cells : published_cells)
+        out["published-method"].push_back({{"method", cells.method},
+                                           {"schedule", cells.schedule.print()},
+                                           {"sampler", cells.sampler.print()}});
+    return out;
 }
 
 std::string Suite::id() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/spec.h"
+#include "harness/published.h"
 #include "schedules/noise_process.h"
 
 namespace schedbench {
@@ -18,6 +19,13 @@ struct SuiteKey {
     bool list = false;
 };
 const std::vector<SuiteKey>& suite_keys();
+
+/// Which cells a printed method stands beside: schedule and sampler as patterns, which fit a spec that has their
+/// name and all of their parameters.
+struct PublishedCells {
+    std::string method;
+    Spec schedule, sampler;
+};
 
 struct Suite {
     std::string path;  ///< of the file
@@ -42,14 +50,24 @@ struct Suite {
     Spec reference, heldout;  ///< for the Frechet distance; heldout may be empty (name "none")
     int64_t reference_images = 10000;
     Spec extractor;
+    std::vector<Spec> metrics;  ///< completed; empty: the Frechet distance
     bool keep_images = false;
 
     std::vector<std::string> bpd_strides;  ///< even, even-kt, quadratic, dp
-    std::vector<std::string> bpd_variances;
-    std::vector<int> bpd_steps;
+    std::vector<std::string> bpd_variances;    ///< or {"known"}: all that a model's statistics hold
+    std::vector<std::string> bpd_first_steps;  ///< table, path, optimal
+    std::vector<int> bpd_steps;                ///< 0: all levels of the model's table
+    bool bpd_cells = false;                    ///< bits/dim of each cell's own path, as metric "bpd"
     std::vector<std::string> statistics;  ///< run files with statistics made before
     int64_t statistics_images = 64;       ///< images a split if they must be measured
+    double minutes = 45;                  ///< the plan says how many images a split fit this time
 
+    std::vector<PublishedRow> published;  ///< the rows of the suite's data set and models
+    std::string published_dataset;
+    std::vector<std::string> published_models;  ///< one for each model: the name that the paper has for it
+    std::vector<PublishedCells> published_cells;
+
+    std::vector<Spec> effective_metrics() const;
     nlohmann::json settings() const;  ///< effective: every key
     std::string id() const;           ///< hash of settings()
 };

@@ -4,9 +4,6 @@
 #include <c10/core/GradMode.h>
 
 #include <chrono>
-#include <cinttypes>
-#include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -16,9 +13,11 @@
 #include "core/progress.h"
 #include "eval/quantise.h"
 #include "harness/learning.h"
-#include "harness/likelihood_job.h"
+#include "harness/likelihood_run.h"
 #include "harness/plan.h"
+#include "harness/plan_report.h"
 #include "harness/quality.h"
+#include "harness/run_header.h"
 #include "learn/learner.h"
 #include "samplers/sampler.h"
 #include "store/fold.h"
@@ -33,13 +32,6 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::string now_utc() {
-    const std::time_t now = std::time(nullptr);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-    return text;
-}
-
 at::Tensor pixel_tensor(const std::vector<uint8_t>& pixels, const std::vector<int64_t>& shape) {
     return at::tensor(at::ArrayRef<uint8_t>(pixels), at::kByte).reshape(shape);
 }
@@ -47,14 +39,15 @@ at::Tensor pixel_tensor(const std::vector<uint8_t>& pixels, const std::vector<in
 class Sweep {
   public:
     Sweep(const Suite& suite, const SweepOptions& options, const RuntimeSettings& runtime)
-        : suite_(suite), options_(options), runtime_(runtime), learning_(suite, options.output, runtime) {}
+        : suite_(suite), options_(options), runtime_(runtime), learning_(suite, options.output, runtime),
+          likelihood_(suite, plan_, learning_, options.output) {}
 
     SweepResult run() {
         const c10::NoGradGuard no_grad;
         plan_ = make_plan(suite_, runtime_);
-        print_plan();
+        print_plan(suite_, plan_, options_, likelihood_);
         if (options_.dry_run) return result_;
-        quality_ = Quality::make(suite_, options_.output);
+        quality_ = Quality::make(suite_, options_.output, options_.cache, options_.cache_is_default);
         progress_ = std::make_unique<Progress>("sweep " + suite_.name, plan_.evaluations, "evaluations");
         result_.cells = static_cast<int64_t>(plan_.cells.size());
         store_suite();
@@ -71,7 +64,8 @@ class Sweep {
         }
         progress_->finish();
         if (quality_ && suite_.heldout.name != "none") run_heldout();
-        if (!suite_.bpd_strides.empty()) run_likelihood();
+        if (likelihood_.wanted() && options_.rank.rank == 0)
+            likelihood_.run([&](const auto& change) { edit_run(change); }, result_.failures);
         finish();
         return result_;
     }
@@ -82,49 +76,9 @@ class Sweep {
                std::to_string(cell.steps) + " steps";
     }
 
-    void print_plan() {
-        // One batch, twice: the first call sets things up.
-        double per_image = 0;
-        const Denoiser& model = *plan_.models[0].denoiser;
-        std::vector<int64_t> shape = model.shape();
-        shape.insert(shape.begin(), suite_.batch);
-        const LocatedLevel level = model.process().locate(std::min(1.0, model.process().sigma_max()));
-        for (int i = 0; i < 2; ++i) {
-            const auto start = Clock::now();
-            denoise_at(model, at::zeros(shape, at::kDouble), level,
-                       model.classes() ? at::zeros({suite_.batch}, at::kLong) : at::Tensor());
-            per_image = seconds_since(start) / static_cast<double>(suite_.batch);
-        }
-        int64_t stored = 0;
-        if (std::filesystem::exists(options_.output)) {
-            const RunFile run = RunFile::open(options_.output);
-            for (const PlannedCell& cell : plan_.cells)
-                if (!cell.learned && run.cell_count(cell.id) >= suite_.images) ++stored;
-        }
-        std::fprintf(stderr,
-                     "plan: %zu cells of %" PRId64
-                     " images (%zu models, %zu schedules, %zu samplers, %zu budgets), %" PRId64
-                     " network evaluations, about %s at %.0f a second; run file about %.1f MB%s\n",
-                     plan_.cells.size(), suite_.images, plan_.models.size(), suite_.schedules.size(),
-                     suite_.samplers.size(), suite_.budgets.size() + suite_.steps.size(), plan_.evaluations,
-                     format_duration(static_cast<double>(plan_.evaluations) * per_image /
-                                     static_cast<double>(options_.rank.world_size))
-                         .c_str(),
-                     1 / per_image, static_cast<double>(plan_.disk_bytes) * 1e-6,
-                     stored ? (", " + std::to_string(stored) + " cells are there already").c_str() : "");
-    }
-
-    RunHeader header() const {
-        RunHeader h;
-        h.software = "schedbench " SCHEDBENCH_VERSION;
-        h.commit = SCHEDBENCH_COMMIT;
-        h.created = now_utc();
-        return h;
-    }
-
     void edit_run(const std::function<void(RunEdit&)>& change) {
         const RunLock lock(options_.output);
-        RunEdit edit(lock, header());
+        RunEdit edit(lock, new_run_header());
         change(edit);
         edit.commit();
     }
@@ -350,10 +304,11 @@ class Sweep {
     void fold(PlannedCell& cell) {
         const RunLock lock(options_.output);
         const FoldResult folded = fold_cell(
-            lock, header(), cell_template(cell), find_parts(part_folders(), cell.id), suite_.images,
+            lock, new_run_header(), cell_template(cell), find_parts(part_folders(), cell.id), suite_.images,
             [&](CellRecord& record) {
                 attach_preview(record);
-                if (quality_) record.metrics = quality_->metrics(record.id, features_of(record));
+                if (quality_)
+                    record.metrics = quality_->metrics(record.id, features_of(record), {}, result_.failures);
                 if (cell.nfe == 0 && !record.timing.network_calls.empty())
                     record.nfe = record.timing.network_calls[0];
             },
@@ -378,9 +333,7 @@ class Sweep {
     /// Metrics of a finished cell that are not stored yet (another reference or extractor): from its
     /// features.
     void add_metrics(const std::string& id, const CellRecord& summary) {
-        const std::string identity = quality_->metric_identity(id, summary.count());
-        for (const auto& [name, metric] : summary.metrics)
-            if (metric.identity == identity) return;
+        if (quality_->missing(id, summary.count(), summary.metrics).empty()) return;
         const CellRecord cell = RunFile::open(options_.output).cell(id, CellParts::all);
         at::Tensor features;
         if (!cell.features.empty() && cell.extractor == quality_->extractor_id()) {
@@ -394,7 +347,7 @@ class Sweep {
             throw Error("run", "keeps neither images nor features of this extractor", "cell " + id,
                         "use another --output, or keep-images = true from the start");
         }
-        const auto metrics = quality_->metrics(id, features);
+        const auto metrics = quality_->metrics(id, features, summary.metrics, result_.failures);
         edit_run([&](RunEdit& run) {
             quality_->put_records(run);
             for (const auto& [name, metric] : metrics) run.put_metric(id, name, metric);
@@ -435,41 +388,12 @@ class Sweep {
         attach_preview(cell);
         cell.images.clear();
         cell.image_shape.clear();
-        cell.metrics = quality_->metrics(cell.id, features);
+        cell.metrics = quality_->metrics(cell.id, features, {}, result_.failures);
         edit_run([&](RunEdit& run) {
             run.put(data_record);
             quality_->put_records(run);
             run.put_cell(cell);
         });
-    }
-
-    void run_likelihood() {
-        if (options_.rank.rank != 0) return;
-        for (const PlannedModel& model : plan_.models) {
-            if (!model.raw->process().discrete()) {
-                result_.failures.push_back("bits/dim of " + model.spec.print() +
-                                           ": its process is continuous; bits/dim of strides needs a table");
-                continue;
-            }
-            const StatisticsChain chain = statistics_chain(model.raw->process());
-            StatisticsOptions options;
-            const DenoisingStatistics& train =
-                learning_.statistics(model, suite_.data, options, chain, "denoising statistics, train split");
-            const Spec test_spec = suite_.heldout.name == "none" ? suite_.data : suite_.heldout;
-            const DenoisingStatistics& test =
-                learning_.statistics(model, test_spec, options, chain, "denoising statistics, test split");
-            const auto rows =
-                likelihood_rows(train, test, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps);
-            const nlohmann::json asked = {
-                model.id,    train.identity(),   train.images,         test.identity(),
-                test.images, suite_.bpd_strides, suite_.bpd_variances, suite_.bpd_steps};
-            const std::string id = short_hash(asked.dump());
-            if (RunFile::open(options_.output).has("likelihood", id)) continue;
-            edit_run([&](RunEdit& run) {
-                learning_.put_records(run);
-                run.put(likelihood_record(id, model.id, rows));
-            });
-        }
     }
 
     void finish() {
@@ -485,6 +409,7 @@ class Sweep {
     const RuntimeSettings& runtime_;
     Plan plan_;
     Learning learning_;
+    LikelihoodRun likelihood_;
     std::unique_ptr<Quality> quality_;
     std::unique_ptr<Progress> progress_;
     int64_t done_evaluations_ = 0;

@@ -6,7 +6,11 @@
 
 #include "core/error.h"
 #include "eval/comparison.h"
+#include "eval/metric_set.h"
+#include "harness/likelihood_table.h"
+#include "harness/published.h"
 #include "harness/registry.h"
+#include "harness/text_block.h"
 #include "learn/learner.h"
 
 namespace schedbench {
@@ -15,10 +19,18 @@ namespace {
 
 constexpr double kZ95 = 1.959964;
 
+/// The plain Frechet distance where there is one.
 std::string first_metric(const RunFile& run) {
+    std::string other;
     for (const std::string& id : run.ids("cells"))
-        for (const auto& [name, metric] : run.cell(id).metrics)
-            if (!name.ends_with("-debiased")) return name;
+        for (const auto& [name, metric] : run.cell(id).metrics) {
+            if (name == "bpd" || influence_metric(name) != name) continue;
+            const bool variant = name.find("-infinity") != std::string::npos ||
+                                 name.find("-edm-minimum") != std::string::npos;
+            if (!variant && (name.starts_with("fid[") || name.starts_with("fd-"))) return name;
+            if (other.empty()) other = name;
+        }
+    if (!other.empty()) return other;
     throw Error("run", "has no cell with a metric yet", run.path(),
                 "wait until the first cell is finished, or name a reference and an extractor in the suite");
 }
@@ -36,14 +48,20 @@ void add_likelihood(std::vector<LikelihoodRow>& rows, LikelihoodRow row) {
     rows.push_back(std::move(row));
 }
 
+/// ? behind an interval that too few samples make unreliable.
+std::string shown(const Estimate& estimate) {
+    return format_estimate(estimate.value, estimate.se) + (interval_reliable(estimate) ? "" : "?");
+}
+
 /// Marks the best of a group and its ties; fills in paired differences.
 void compare_group(std::vector<TableRow*>& group, const std::map<std::string, CellRecord>& cells,
-                   const std::string& influence_metric) {
+                   const std::string& shown_metric) {
     if (group.size() < 2) return;
+    const std::string with_influence = influence_metric(shown_metric);
     std::vector<double> values;
     for (const TableRow* row : group) values.push_back(row->metric.value);
     const auto side = [&](size_t i) {
-        const MetricRecord& metric = cells.at(group[i]->cell).metrics.at(influence_metric);
+        const MetricRecord& metric = cells.at(group[i]->cell).metrics.at(with_influence);
         return PairedSide{values[i], metric.influence, metric.influence_ref};
     };
     const auto pair = [&](size_t i, size_t j) -> PairedDifference {
@@ -54,7 +72,8 @@ void compare_group(std::vector<TableRow*>& group, const std::map<std::string, Ce
         return paired_difference(a, b, "difference");
     };
     const BestAndTies result =
-        holm_ties(values, [&](size_t i, size_t j) { return pair(i, j).difference.se; });
+        holm_ties(values, [&](size_t i, size_t j) { return pair(i, j).difference.se; }, 0.05,
+                  !larger_is_better(shown_metric));
     for (size_t i = 0; i < group.size(); ++i) {
         TableRow& row = *group[i];
         row.best = i == result.best;
@@ -68,71 +87,62 @@ void compare_group(std::vector<TableRow*>& group, const std::map<std::string, Ce
     }
 }
 
-std::string group_key(const TableRow& row) {
-    return row.model + "|" + row.sampler + "|" + std::to_string(row.nfe) + "|" + std::to_string(row.steps);
-}
-
-/// Display width of UTF-8 text: bytes that do not continue a character.
-size_t width_of(const std::string& text) {
-    return static_cast<size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string pad(const std::string& text, size_t width, bool left) {
-    const size_t have = width_of(text);
-    const std::string space(width > have ? width - have : 0, ' ');
-    return left ? text + space : space + text;
-}
-
-std::string escape_latex(const std::string& text) {
-    std::string out;
-    for (char c : text)
-        out +=
-            std::string("&%$#_{}").find(c) != std::string::npos ? std::string("\\") + c : std::string(1, c);
-    return out;
-}
-
-/// One rectangular block of text in the format; the first column is left-aligned.
-std::string print_block(const std::vector<std::vector<std::string>>& rows, TableFormat format) {
-    std::string out;
-    if (rows.empty()) return out;
-    std::vector<size_t> widths(rows[0].size());
-    for (const auto& row : rows)
-        for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
-    if (format == TableFormat::latex)
-        out += "\\begin{tabular}{l" + std::string(rows[0].size() - 1, 'r') + "}\n\\hline\n";
-    for (size_t r = 0; r < rows.size(); ++r) {
-        for (size_t c = 0; c < rows[r].size(); ++c) {
-            if (format == TableFormat::latex)
-                out += (c ? " & " : "") + escape_latex(rows[r][c]);
-            else if (format == TableFormat::markdown)
-                out += (c ? " " : "| ") + pad(rows[r][c], widths[c], c == 0) + " |";
-            else
-                out += (c ? "  " : "") + pad(rows[r][c], widths[c], c == 0);
+/// What the suites of a run say of printed figures: rows, and which cells they stand beside.
+class PublishedCellsOfRun {
+  public:
+    explicit PublishedCellsOfRun(const RunFile& run) {
+        for (const std::string& id : run.ids("models")) {
+            const auto details = nlohmann::json::parse(run.model(id).details, nullptr, false);
+            if (details.is_object()) model_specs_[id] = details.value("suite_spec", "");
         }
-        out += format == TableFormat::latex ? " \\\\\n" : "\n";
-        if (r > 0) continue;
-        if (format == TableFormat::latex) out += "\\hline\n";
-        if (format == TableFormat::markdown) {
-            for (size_t c = 0; c < widths.size(); ++c)
-                out +=
-                    c ? std::string(widths[c] + 1, '-') + ":|" : "|" + std::string(widths[c] + 2, '-') + "|";
-            out += "\n";
+        for (const std::string& id : run.ids("suites")) {
+            auto settings = nlohmann::json::parse(run.suite(id).settings, nullptr, false);
+            if (settings.is_object() && settings.contains("published-method"))
+                suites_.push_back(std::move(settings));
         }
     }
-    if (format == TableFormat::latex) out += "\\hline\n\\end{tabular}\n";
-    return out;
-}
 
-std::string csv_field(const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) return text;
-    std::string out = "\"";
-    for (char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return out + "\"";
-}
+    void attach(TableRow& row) const {
+        for (const nlohmann::json& suite : suites_)
+            for (const nlohmann::json& cells : suite.at("published-method")) {
+                if (!fits(cells.value("schedule", ""), row.schedule) ||
+                    !fits(cells.value("sampler", ""), row.sampler))
+                    continue;
+                for (const nlohmann::json& json : suite.at("published")) {
+                    const PublishedRow printed = published_row(json);
+                    if (printed.method != cells.value("method", "") || printed.steps != row.nfe ||
+                        printed.model != model_name(suite, row.model))
+                        continue;
+                    row.published = printed.value;
+                    row.published_source = printed.metric + ", " + printed.label() + ", " + printed.method;
+                }
+            }
+    }
 
-std::string number_field(double value) {
-    return std::isnan(value) ? "" : format_number(value);
+  private:
+    /// Same name, and every parameter of the pattern.
+    static bool fits(const std::string& pattern, const std::string& completed) {
+        const Spec wanted = Spec::parse(pattern), spec = Spec::parse(completed);
+        return wanted.name == spec.name && wanted.sub == spec.sub &&
+               std::all_of(wanted.args.begin(), wanted.args.end(), [&](const auto& arg) {
+                   const SpecValue* value = spec.find(arg.first);
+                   return value && value->print() == arg.second.print();
+               });
+    }
+    std::string model_name(const nlohmann::json& suite, const std::string& model) const {
+        const auto spec = model_specs_.find(model);
+        const auto& models = suite.at("model");
+        for (size_t i = 0; spec != model_specs_.end() && i < models.size(); ++i)
+            if (models[i] == spec->second) return suite.at("published-model")[i];
+        return "";
+    }
+
+    std::map<std::string, std::string> model_specs_;
+    std::vector<nlohmann::json> suites_;
+};
+
+std::string group_key(const TableRow& row) {
+    return row.model + "|" + row.sampler + "|" + std::to_string(row.nfe) + "|" + std::to_string(row.steps);
 }
 
 std::string print_csv(const Table& table) {
@@ -175,19 +185,32 @@ std::vector<T> distinct(const std::vector<TableRow>& rows, F&& key) {
     return out;
 }
 
-}  // namespace
-
-std::string format_estimate(double value, double se, const char* plus_minus) {
-    if (std::isnan(value)) return "-";
-    char text[96];
-    if (std::isnan(se) || se <= 0) {
-        std::snprintf(text, sizeof text, "%.4g", value);
-        return text;
+/// Bits/dim of a schedule's own paths, and what papers printed.
+void add_lines_below(std::vector<std::vector<std::string>>& rows, const std::vector<TableRow>& block,
+                     const std::string& schedule, const std::vector<std::pair<int64_t, int64_t>>& sizes) {
+    std::vector<std::string> titles;
+    std::map<std::string, std::map<std::pair<int64_t, int64_t>, std::string>> lines;
+    const auto put = [&](const std::string& title, const TableRow& row, const std::string& text) {
+        if (!lines.contains(title)) titles.push_back(title);
+        lines[title][{row.nfe, row.steps}] = text + "  ";
+    };
+    for (const TableRow& row : block) {
+        if (row.schedule != schedule) continue;
+        if (!std::isnan(row.bpd.value)) put("  bits/dim", row, format_estimate(row.bpd.value, row.bpd.se));
+        if (!std::isnan(row.published))
+            put("  printed: " + row.published_source, row, format_estimate(row.published, NAN));
     }
-    const int digits = std::clamp(1 - static_cast<int>(std::floor(std::log10(se))), 0, 9);
-    std::snprintf(text, sizeof text, "%.*f %s%.*f", digits, value, plus_minus, digits, se);
-    return text;
+    for (const std::string& title : titles) {
+        std::vector<std::string> line = {title};
+        for (const auto& size : sizes) {
+            const auto it = lines[title].find(size);
+            line.push_back(it == lines[title].end() ? "" : it->second);
+        }
+        rows.push_back(std::move(line));
+    }
 }
+
+}  // namespace
 
 std::string short_spec(const std::string& completed) {
     Spec spec;
@@ -222,13 +245,14 @@ Table make_table(const RunFile& run, const std::string& metric) {
         for (LikelihoodRow& row : likelihood_rows(run.likelihood(id)))
             add_likelihood(table.likelihood, std::move(row));
     }
+    for (const std::string& id : run.ids("models")) {
+        const auto details = nlohmann::json::parse(run.model(id).details, nullptr, false);
+        table.models[id] = details.is_object() ? details.value("suite_spec", id) : id;
+    }
     if (run.ids("cells").empty() && !table.likelihood.empty()) return table;
     table.metric = metric.empty() ? first_metric(run) : metric;
-    const std::string suffix = "-debiased";
-    const std::string influence_metric = table.metric.ends_with(suffix)
-                                             ? table.metric.substr(0, table.metric.size() - suffix.size())
-                                             : table.metric;
     std::map<std::string, CellRecord> cells;
+    const PublishedCellsOfRun published(run);
     for (const std::string& id : run.ids("cells")) {
         CellRecord cell = run.cell(id, CellParts::metrics);
         for (const auto& [name, value] : cell.metrics)
@@ -252,6 +276,9 @@ Table make_table(const RunFile& run, const std::string& metric) {
             const ScheduleRecord schedule = run.schedule(cell.schedule);
             row.schedule = schedule.schedule.spec;
             row.learned = schedule.learned.has_value();
+            if (const auto bpd = cell.metrics.find("bpd"); bpd != cell.metrics.end() && table.metric != "bpd")
+                row.bpd = bpd->second.estimate;
+            published.attach(row);
             table.rows.push_back(row);
         }
         cells.emplace(id, std::move(cell));
@@ -268,7 +295,7 @@ Table make_table(const RunFile& run, const std::string& metric) {
     std::map<std::string, std::vector<TableRow*>> groups;
     for (TableRow& row : table.rows) groups[group_key(row)].push_back(&row);
     for (auto& [key, group] : groups) {
-        compare_group(group, cells, influence_metric);
+        compare_group(group, cells, table.metric);
         if (group.size() > 1) table.comparisons += static_cast<int64_t>(group.size());
     }
     return table;
@@ -282,7 +309,7 @@ std::string print_table(const Table& table, TableFormat format) {
         const Estimate& first = table.rows[0].metric;
         const char* bold = markdown ? "**" : "";
         out += bold + (table.title.empty() ? "" : table.title + ": ") + table.metric + bold +
-               ", smaller is better\n";
+               (larger_is_better(table.metric) ? ", larger is better\n" : ", smaller is better\n");
         out += "(" + first.estimand + " ± standard error: " + first.method + ")\n";
     }
     const auto models = distinct<std::string>(table.rows, [](const TableRow& r) { return r.model; });
@@ -307,19 +334,18 @@ std::string print_table(const Table& table, TableFormat format) {
                     std::string text = "-";
                     for (const TableRow& row : block)
                         if (row.schedule == schedule && row.nfe == nfe && row.steps == steps) {
-                            text = format_estimate(row.metric.value, row.metric.se) + (row.best   ? " *"
-                                                                                       : row.tied ? " ="
-                                                                                                  : "  ");
+                            text = shown(row.metric) + (row.best ? " *" : row.tied ? " =" : "  ");
                             if (row.learned && !line[0].ends_with(" (learned)")) line[0] += " (learned)";
                             if (!row.metric.warning.empty()) warning = row.metric.warning;
                         }
                     line.push_back(text);
                 }
                 rows.push_back(line);
+                add_lines_below(rows, block, schedule, sizes);
             }
             for (const TableRow& row : table.floor) {
                 std::vector<std::string> line = {row.schedule,
-                                                 format_estimate(row.metric.value, row.metric.se) + "  "};
+                                                 shown(row.metric) + "  "};
                 line.resize(rows[0].size(), "");
                 rows.push_back(line);
             }
@@ -327,7 +353,7 @@ std::string print_table(const Table& table, TableFormat format) {
         }
     if (models.empty() && !table.floor.empty())
         for (const TableRow& row : table.floor)
-            out += row.schedule + "  " + format_estimate(row.metric.value, row.metric.se) + "\n";
+            out += row.schedule + "  " + shown(row.metric) + "\n";
     if (!table.rows.empty()) {
         double low = INFINITY, high = -INFINITY;
         for (const TableRow& row : table.rows)
@@ -346,58 +372,17 @@ std::string print_table(const Table& table, TableFormat format) {
                 static_cast<long long>(table.rows[0].n), low, high);
             out += text;
         }
-        if (!warning.empty()) out += "warning: " + warning + "\n";
+        const bool untested = std::all_of(table.rows.begin(), table.rows.end(),
+                                          [](const TableRow& row) { return std::isnan(row.delta_se); });
+        if (table.comparisons > 0 && untested)
+            out += "no errors of differences are known for this metric: every cell counts as unresolved\n";
+        if (warning.starts_with(kUnreliable))
+            out += "? interval unreliable: " + warning.substr(std::string(kUnreliable).size()) + "\n";
+        else if (!warning.empty())
+            out += "warning: " + warning + "\n";
     }
     if (!table.likelihood.empty())
-        out += (out.empty() ? "" : "\n") + print_likelihood(table.likelihood, format);
-    return out;
-}
-
-std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat format) {
-    if (format == TableFormat::csv) {
-        std::string out = "stride,variance,decoder,first_step,clip,split,steps,bits_per_dim,se,path\n";
-        for (const LikelihoodRow& r : all)
-            out += r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step + "," +
-                   csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
-                   number_field(r.bits_per_dim.value) + "," + number_field(r.bits_per_dim.se) + "," +
-                   csv_field(nlohmann::json(r.path).dump()) + "\n";
-        return out;
-    }
-    std::vector<int> steps;
-    std::vector<std::string> splits;
-    std::vector<std::pair<std::string, std::string>> lines;  // variance, stride
-    const auto add = [](auto& list, const auto& item) {
-        if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
-    };
-    for (const LikelihoodRow& row : all) {
-        add(steps, row.steps);
-        add(splits, row.split);
-        add(lines, std::pair(row.variance, row.stride));
-    }
-    std::sort(steps.begin(), steps.end());
-    std::stable_sort(lines.begin(), lines.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    const LikelihoodRow& first = all[0];
-    std::string out = "bits/dim ± standard error over " + std::to_string(first.bits_per_dim.n) + " images (" +
-                      first.decoder + " decoder, " + first.first_step + " first-step variance,\nclip " +
-                      first.clip + "); rows are reverse variance and stride; dp paths are chosen on train\n";
-    for (const std::string& split : splits) {
-        std::vector<std::vector<std::string>> rows = {{split + " split"}};
-        for (int k : steps) rows[0].push_back("K=" + std::to_string(k));
-        for (const auto& [variance, stride] : lines) {
-            std::vector<std::string> line = {variance + " " + stride};
-            for (int k : steps) {
-                std::string text = "-";
-                for (const LikelihoodRow& row : all)
-                    if (row.variance == variance && row.stride == stride && row.split == split &&
-                        row.steps == k)
-                        text = format_estimate(row.bits_per_dim.value, row.bits_per_dim.se);
-                line.push_back(text);
-            }
-            rows.push_back(line);
-        }
-        out += "\n" + print_block(rows, format);
-    }
+        out += (out.empty() ? "" : "\n") + print_likelihood(table.likelihood, format, table.models);
     return out;
 }
 
@@ -428,6 +413,11 @@ nlohmann::json table_json(const Table& table) {
                             {"estimand", r.metric.estimand},
                             {"method", r.metric.method},
                             {"warning", r.metric.warning},
+                            {"reliable", interval_reliable(r.metric)},
+                            {"bpd", number(r.bpd.value)},
+                            {"bpd_se", number(r.bpd.se)},
+                            {"published", number(r.published)},
+                            {"published_source", r.published_source},
                             {"cell", r.cell}});
     return rows;
 }

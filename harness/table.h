@@ -3,12 +3,14 @@
 // procedure.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/estimate.h"
 #include "harness/likelihood_job.h"
+#include "harness/text_block.h"
 #include "store/run_file.h"
 
 namespace schedbench {
@@ -22,6 +24,9 @@ struct TableRow {
     // missing.
     bool best = false, tied = false;  ///< tied: cannot be told from the best
     double delta = NAN, delta_se = NAN, correlation = NAN, p_value = NAN;
+    Estimate bpd;             ///< bits/dim of the same schedule's path, where the run has it
+    double published = NAN;   ///< what a paper printed for such a cell, and which
+    std::string published_source;
 };
 
 struct Table {
@@ -30,20 +35,15 @@ struct Table {
     std::vector<TableRow> floor;  ///< held-out real images
     std::vector<LikelihoodRow> likelihood;
     std::vector<std::string> metrics;  ///< all that the run has
+    std::map<std::string, std::string> models{};  ///< spec of each model id
     int64_t comparisons = 0;           ///< cells that were compared within groups
 };
 
 /// `metric` empty: the first Frechet distance of the run. Error("run") if no cell has it.
 Table make_table(const RunFile& run, const std::string& metric = "");
 
-enum class TableFormat { terminal, markdown, csv, latex };
 std::string print_table(const Table& table, TableFormat format);
 nlohmann::json table_json(const Table& table);
-/// bits/dim: one block a split; rows are variance and stride, columns step counts.
-std::string print_likelihood(const std::vector<LikelihoodRow>& rows, TableFormat format);
-
-/// value and error with two significant digits of the error: "12.34 ±0.45".
-std::string format_estimate(double value, double se, const char* plus_minus = "±");
 /// A spec for people: only what differs from the defaults of its registry entry.
 std::string short_spec(const std::string& completed);
 

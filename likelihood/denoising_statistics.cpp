@@ -39,7 +39,7 @@ double DenoisingStatistics::m2() const {
            static_cast<double>(second_moment.size());
 }
 
-ElboChain DenoisingStatistics::elbo(bool learned_decoder) const {
+ElboChain DenoisingStatistics::elbo(bool learned_decoder, const DenoisingStatistics* fitted_on) const {
     if (images < 1) throw Error("run", "the denoising statistics hold no images yet", model);
     const std::vector<RunningMean>& nats = learned_decoder ? learned_decoder_nats : decoder_nats;
     if (nats.size() != error.size())
@@ -57,6 +57,20 @@ ElboChain DenoisingStatistics::elbo(bool learned_decoder) const {
         if (!gamma.empty()) out.gamma[t] = gamma[t].mean;
     }
     out.learned = learned;
+    if (fitted_on && fitted_on != this) {
+        if (fitted_on->images < 1 || fitted_on->model != model || fitted_on->weights != weights ||
+            fitted_on->betas != betas || fitted_on->clip != clip)
+            throw Error("run",
+                        "variances cannot be fitted on statistics of another model, chain or clip rule: " +
+                            fitted_on->model + " on " + fitted_on->data,
+                        model, "measure both splits with the same settings");
+        out.fitted_error.assign(error.size(), 0);
+        out.gamma.assign(fitted_on->gamma.size(), 0);
+        for (size_t t = 1; t < error.size(); ++t) {
+            out.fitted_error[t] = fitted_on->error[t].mean;
+            if (!out.gamma.empty()) out.gamma[t] = fitted_on->gamma[t].mean;
+        }
+    }
     return {chain(), std::move(out)};
 }
 

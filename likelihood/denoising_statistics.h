@@ -85,8 +85,9 @@ struct DenoisingStatistics {
     double m2() const;                                                 ///< mean of second_moment
     /// The bound of the mean statistics: edges, priors, optimal paths. Error("run") if there are no images
     /// yet, Error("number") for a value that cannot be one. `learned_decoder`: with the decoder of learned
-    /// variance.
-    ElboChain elbo(bool learned_decoder = false) const;
+    /// variance. `fitted_on`: where fitted variances come from, Error("run") if it is of another model, chain or
+    /// clip rule; null: from these statistics.
+    ElboChain elbo(bool learned_decoder = false, const DenoisingStatistics* fitted_on = nullptr) const;
     /// The means and m2 from the lanes.
     void add_up_lanes();
     /// What was measured, for hashes and stores: everything but the numbers.

@@ -19,9 +19,9 @@ size_t at(int i) {
 
 /// The statistics' own decoder with its table variance, or what a law of the errors or a density says
 /// instead.
-ElboChain make_chain(const DenoisingStatistics& s, const BoundRule& rule) {
+ElboChain make_chain(const DenoisingStatistics& s, const BoundRule& rule, const DenoisingStatistics* fitted_on) {
     const bool learned = rule.variance == ElboVariance::learned && rule.first_step == FirstStepRule::table;
-    return s.elbo(learned && rule.decoder == s.decoder);
+    return s.elbo(learned && rule.decoder == s.decoder, fitted_on);
 }
 
 }  // namespace
@@ -60,11 +60,12 @@ bool PathBounds::exact_table() const {
     return rule_.first_step == FirstStepRule::table && rule_.decoder == statistics_.decoder;
 }
 
-PathBounds::PathBounds(const DenoisingStatistics& statistics, const BoundRule& rule)
+PathBounds::PathBounds(const DenoisingStatistics& statistics, const BoundRule& rule,
+                       const DenoisingStatistics* fitted_on)
     : statistics_(statistics),
       rule_(rule),
       process_(statistics.chain()),
-      chain_(make_chain(statistics, rule)),
+      chain_(make_chain(statistics, rule, fitted_on)),
       tables_(std::make_unique<Tables>()) {
     const std::string what = statistics.model + " on " + statistics.data;
     chain_.require(rule.variance);
@@ -171,7 +172,7 @@ PathBound PathBounds::bound(const std::vector<int>& path) const {
     out.first_variance =
         learned_decoder                              ? std::numeric_limits<double>::quiet_NaN()
         : rule_.first_step == FirstStepRule::path    ? process_.posterior_variance(first, path[1])
-        : rule_.first_step == FirstStepRule::optimal ? chain_.error()[at(first)]
+        : rule_.first_step == FirstStepRule::optimal ? chain_.fitted_error()[at(first)]
                                                      : table_decoder_variance(process_, first);
     if (rule_.first_step == FirstStepRule::optimal && !(out.first_variance > 0))
         throw Error("number", "entry " + std::to_string(first) + " has no error, so its best variance is 0",

@@ -39,6 +39,10 @@ struct PathBound {
 
 /// Bounds of one set of statistics under one rule. The statistics must outlive it.
 ///
+/// Variances that are fitted to data (corrected analytic, analytic, and the optimal one of the first step) take
+/// M_t and Gamma_t from `fitted_on`, so that test data are not scored with variances fitted to themselves; null:
+/// from the statistics themselves.
+///
 /// N_t is exact for the decoder that was measured with the variance `table`, and for `density` always.
 /// Otherwise it comes from the law of the errors, to 1e-4 bits; best() looks it up in a table over ln v
 /// first, to about 1e-3 nats where v is much smaller than M_t and N_t is huge, so that only the choice of a
@@ -46,7 +50,8 @@ struct PathBound {
 class PathBounds {
   public:
     /// Error("run") for what the statistics lack; Error("number") for values that cannot be statistics.
-    PathBounds(const DenoisingStatistics& statistics, const BoundRule& rule);
+    PathBounds(const DenoisingStatistics& statistics, const BoundRule& rule,
+               const DenoisingStatistics* fitted_on = nullptr);
     ~PathBounds();
 
     /// Error("number") for a path that is empty, does not rise, leaves 1..T, or has one node where two are

@@ -48,16 +48,23 @@ ElboVariance parse_variance(const std::string& name, const std::string& where) {
 ElboChain::ElboChain(const NoiseProcess& process, ElboStatistics statistics)
     : statistics_(std::move(statistics)) {
     const std::vector<double>&error = statistics_.error, &decoder = statistics_.decoder,
-          &gamma = statistics_.gamma;
+          &gamma = statistics_.gamma, &fitted = statistics_.fitted_error;
     if (!process.discrete())
         throw Error("spec", "the evidence bound of a path needs a discrete noise process", kWhere);
     const size_t width = at(process.table_size()) + 1;
-    if (error.size() != width || decoder.size() != width || (!gamma.empty() && gamma.size() != width))
-        throw Error("shape",
-                    "expected " + std::to_string(width) + " entries (0..T), not " +
-                        std::to_string(error.size()) + ", " + std::to_string(decoder.size()) +
-                        (gamma.empty() ? "" : " and " + std::to_string(gamma.size())),
-                    kWhere, "the statistics belong to another chain");
+    for (const auto& [name, values, needed] :
+         {std::tuple{"M_t", &error, true}, std::tuple{"N_t", &decoder, true}, std::tuple{"Gamma_t", &gamma, false},
+          std::tuple{"fitted M_t", &fitted, false}})
+        if (values->size() != width && (needed || !values->empty()))
+            throw Error("shape",
+                        std::string(name) + ": expected " + std::to_string(width) + " entries (0..T), not " +
+                            std::to_string(values->size()),
+                        kWhere, "the statistics belong to another chain");
+    for (size_t t = 1; t < fitted.size(); ++t)
+        if (!(std::isfinite(fitted[t]) && fitted[t] >= 0))
+            throw Error("number",
+                        "entry " + std::to_string(t) + " has fitted squared error " + format_number(fitted[t]),
+                        kWhere, "it must be finite and not negative");
     if (!std::isfinite(statistics_.second_moment))
         throw Error("number", "the second moment of the data is not finite", kWhere);
     for (int t = 0; t <= process.table_size(); ++t) {
@@ -100,6 +107,10 @@ double ElboChain::difference(int s, int t) const {
     return -abar_[at(s)] * std::expm1(log_abar_[at(t)] - log_abar_[at(s)]);
 }
 
+double ElboChain::added_variance(ElboVariance variance, int t) const {
+    return variance == ElboVariance::analytic ? analytic_[at(t)] : fitted_error()[at(t)];
+}
+
 double ElboChain::edge(ElboVariance variance, int s, int t) const {
     SCHEDBENCH_ASSERT(s >= 1 && s < t && t <= table_size());
     const double b_s = noise_[at(s)], b_t = noise_[at(t)], error = statistics_.error[at(t)];
@@ -108,10 +119,9 @@ double ElboChain::edge(ElboVariance variance, int s, int t) const {
         case ElboVariance::posterior:
             return z * error / 2;
         case ElboVariance::corrected_analytic:
-            return std::log1p(z * error) / 2;
         case ElboVariance::analytic: {
             require(variance);
-            const double c = analytic_[at(t)];  // 1/rho = 1 + z c
+            const double c = added_variance(variance, t);  // 1/rho = 1 + z c
             return (z * (error - c) / (1 + z * c) + std::log1p(z * c)) / 2;
         }
         case ElboVariance::learned:
@@ -137,9 +147,8 @@ double ElboChain::error_slope(ElboVariance variance, int s, int t) const {
         case ElboVariance::beta:
             return b_s / b_t * z / 2;
         case ElboVariance::corrected_analytic:
-            return z / (1 + z * statistics_.error[at(t)]) / 2;
         case ElboVariance::analytic:
-            return z / (1 + z * analytic_[at(t)]) / 2;
+            return z / (1 + z * added_variance(variance, t)) / 2;
         default:
             return z / 2;
     }
@@ -153,13 +162,13 @@ double ElboChain::first_cost(const FirstStep& first, int t1, int t2) const {
             SCHEDBENCH_ASSERT(first.cost && t2 > t1);
             return first.cost(t1, difference(t1, t2) / abar_[at(t1)] * noise_[at(t1)] / noise_[at(t2)]);
         case FirstStepRule::optimal: {
-            const double error = statistics_.error[at(t1)];
-            if (!(error > 0))
+            const double variance = fitted_error()[at(t1)];
+            if (!(variance > 0))
                 throw Error("number",
                             "entry " + std::to_string(t1) + " has no error, so its best variance is 0",
                             kWhere, "take another first-step rule");
-            if (first.cost) return first.cost(t1, error);
-            return gaussian_decoder_cost(error, error);
+            if (first.cost) return first.cost(t1, variance);
+            return gaussian_decoder_cost(statistics_.error[at(t1)], variance);
         }
     }
     return statistics_.decoder[at(t1)];
@@ -189,6 +198,7 @@ double ElboChain::path_cost(ElboVariance variance, const std::vector<int>& path,
 
 std::optional<CrossingForm> ElboChain::crossing_form(ElboVariance variance) const {
     if (variance == ElboVariance::analytic || variance == ElboVariance::learned) return {};
+    if (variance == ElboVariance::corrected_analytic && !statistics_.fitted_error.empty()) return {};
     CrossingForm form;
     const size_t width = log_abar_.size();
     form.x.assign(width, 0);

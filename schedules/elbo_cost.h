@@ -20,7 +20,7 @@ enum class ElboVariance {
     posterior,           ///< btil(s,t): "small", fixedsmall
     beta,                ///< beta_{t|s}: "large", fixedlarge
     corrected_analytic,  ///< btil + A^2 M_t: the best variance that is the same in all dimensions, for this
-                         ///< denoiser
+                         ///< denoiser and the data on which M_t was measured
     analytic,  ///< btil + A^2 clip((b_t/abar_t)(1 - Gamma_t), 0, 1): the best one for an exact denoiser and
                ///< data in [-1, 1] (Bao et al. 2022, arXiv 2201.06503, theorem 1 and section 3.1)
     learned,   ///< per pixel, between the first two (learned_variance.h)
@@ -37,6 +37,9 @@ struct ElboStatistics {
     double second_moment = 0;     ///< mean of x0^2
     std::vector<double> gamma;  ///< [T+1] Gamma_t = E |eps_hat(x_t)|^2 per dimension, or empty: no `analytic`
     std::optional<LearnedVarianceStatistics> learned;
+    /// [T+1] the M_t that set the corrected analytic variance and the optimal variance of the first step, where
+    /// they were found on other data than `error`; empty: `error` itself.
+    std::vector<double> fitted_error{};
 };
 
 /// Which variance the decoder has.
@@ -44,7 +47,7 @@ enum class FirstStepRule {
     table,    ///< the one with which ElboStatistics::decoder was measured
     path,     ///< btil(t_1, t_2), the first of the respaced chain (Nichol and Dhariwal 2021, code); needs two
               ///< nodes
-    optimal,  ///< M_t, the best for a Gaussian density
+    optimal,  ///< M_t (fitted_error), the best for a Gaussian density
 };
 /// N_t as a function of the decoder's variance.
 using DecoderCost = std::function<double(int t, double variance)>;
@@ -62,11 +65,15 @@ class ElboChain {
     ElboChain(const NoiseProcess& process, ElboStatistics statistics);
     ElboChain(const NoiseProcess& process, std::vector<double> error, std::vector<double> decoder,
               double second_moment)
-        : ElboChain(process, ElboStatistics{std::move(error), std::move(decoder), second_moment, {}, {}}) {}
+        : ElboChain(process, ElboStatistics{std::move(error), std::move(decoder), second_moment, {}, {}, {}}) {}
 
     int table_size() const { return static_cast<int>(statistics_.error.size()) - 1; }
     const std::vector<double>& error() const { return statistics_.error; }
     const std::vector<double>& decoder() const { return statistics_.decoder; }
+    /// The M_t that set fitted variances.
+    const std::vector<double>& fitted_error() const {
+        return statistics_.fitted_error.empty() ? statistics_.error : statistics_.fitted_error;
+    }
 
     /// Error("run") if the statistics lack what this variance needs.
     void require(ElboVariance variance) const;
@@ -92,6 +99,8 @@ class ElboChain {
   private:
     /// abar_s - abar_t = b_t - b_s, without subtracting numbers that are nearly equal.
     double difference(int s, int t) const;
+    /// c of the variances btil + A^2 c.
+    double added_variance(ElboVariance variance, int t) const;
     std::optional<CrossingForm> crossing_form(ElboVariance variance) const;
 
     std::vector<double> log_abar_, abar_, noise_;  ///< [T+1]; noise_ = b_t = 1 - abar_t

@@ -1,0 +1,168 @@
+#include "harness/likelihood_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+namespace schedbench {
+
+namespace {
+
+constexpr size_t kLongColumns = 5;   // with "±" on a screen
+constexpr size_t kShortColumns = 7;  // with the error in parentheses
+
+template <typename T>
+void add_new(std::vector<T>& list, const T& item) {
+    if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+}
+
+using BlockKey = std::tuple<std::string, std::string, std::string, std::string, std::string>;
+BlockKey block_of(const LikelihoodRow& r) {
+    return {r.model, r.decoder, r.first_step, r.clip, r.split};
+}
+
+std::string fixed(double value, int digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return text;
+}
+
+/// Without an error, four decimals, as long as they say anything.
+std::string cell_text(const LikelihoodRow& row, bool short_form) {
+    const Estimate& bits = row.bits_per_dim;
+    if (std::isnan(bits.se)) return fixed(bits.value, bits.value < 99.995 ? 4 : 2);
+    return short_form ? format_estimate_short(bits.value, bits.se) : format_estimate(bits.value, bits.se);
+}
+
+std::string print_csv(const std::vector<LikelihoodRow>& all) {
+    std::string out =
+        "model,stride,variance,decoder,first_step,clip,split,steps,bits_per_dim,se,n,published,"
+        "published_source,path\n";
+    for (const LikelihoodRow& r : all)
+        out += csv_field(r.model) + "," + r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step +
+               "," + csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
+               number_field(r.bits_per_dim.value) + "," + number_field(r.bits_per_dim.se) + "," +
+               std::to_string(r.bits_per_dim.n) + "," + number_field(r.published) + "," +
+               csv_field(r.published_source) + "," + csv_field(nlohmann::json(r.path).dump()) + "\n";
+    return out;
+}
+
+/// Columns `steps` of one block.
+std::string print_part(const std::vector<const LikelihoodRow*>& block, const std::vector<int>& steps,
+                       bool short_form, TableFormat format) {
+    std::vector<std::pair<std::string, std::string>> lines;  // variance, stride
+    for (const LikelihoodRow* row : block) add_new(lines, std::pair(row->variance, row->stride));
+    std::stable_sort(lines.begin(), lines.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<std::vector<std::string>> rows = {{"variance, stride"}};
+    for (int k : steps) rows[0].push_back("K=" + std::to_string(k));
+    for (const auto& [variance, stride] : lines) {
+        std::vector<std::string> line = {variance + " " + stride};
+        std::vector<std::string> sources;
+        for (int k : steps) {
+            std::string text = "-";
+            for (const LikelihoodRow* row : block)
+                if (row->variance == variance && row->stride == stride && row->steps == k) {
+                    text = cell_text(*row, short_form);
+                    if (!std::isnan(row->published)) add_new(sources, row->published_source);
+                }
+            line.push_back(text);
+        }
+        rows.push_back(line);
+        for (const std::string& source : sources) {
+            line = {"  printed, " + source};
+            for (int k : steps) {
+                std::string text;
+                for (const LikelihoodRow* row : block)
+                    if (row->variance == variance && row->stride == stride && row->steps == k &&
+                        row->published_source == source)
+                        text = fixed(row->published, 2);
+                line.push_back(text);
+            }
+            rows.push_back(line);
+        }
+    }
+    return print_block(rows, format);
+}
+
+}  // namespace
+
+std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat format,
+                             const std::map<std::string, std::string>& models) {
+    if (format == TableFormat::csv) return print_csv(all);
+    std::vector<BlockKey> blocks;
+    for (const LikelihoodRow& row : all) add_new(blocks, block_of(row));
+    const bool one_model =
+        std::all_of(all.begin(), all.end(), [&](const LikelihoodRow& r) { return r.model == all[0].model; });
+    std::string out =
+        "bits/dim ± standard error; rows are reverse variance and stride; dp paths and fitted variances are\n"
+        "chosen on train";
+    bool explained = false;
+    for (const BlockKey& key : blocks) {
+        std::vector<const LikelihoodRow*> block;
+        std::vector<int> steps;
+        bool errors = false;
+        for (const LikelihoodRow& row : all) {
+            if (block_of(row) != key) continue;
+            block.push_back(&row);
+            add_new(steps, row.steps);
+            errors = errors || !std::isnan(row.bits_per_dim.se);
+        }
+        std::sort(steps.begin(), steps.end());
+        const bool short_form = format == TableFormat::terminal && steps.size() > kLongColumns;
+        if (short_form && errors && !explained) {
+            out += "; 3.21(12) is 3.21 ± 0.12";
+            explained = true;
+        }
+        const auto& [model, decoder, first_step, clip, split] = key;
+        if (&key == &blocks.front()) out += "\n";
+        const auto named = models.find(model);
+        out += "\n" + std::string(one_model ? "" : (named == models.end() ? model : named->second) + ", ") +
+               split + " split, " + std::to_string(block[0]->bits_per_dim.n) + " images; decoder " + decoder +
+               ", first-step variance " + first_step + ", clip " + clip +
+               (errors ? "" : "; no standard errors") + "\n";
+        const size_t width = format == TableFormat::terminal ? kShortColumns : steps.size();
+        for (size_t from = 0; from < steps.size(); from += width) {
+            const size_t to = std::min(steps.size(), from + width);
+            out +=
+                std::string(from ? "\n" : "") + print_part(block,
+                                                           {steps.begin() + static_cast<std::ptrdiff_t>(from),
+                                                            steps.begin() + static_cast<std::ptrdiff_t>(to)},
+                                                           short_form, format);
+        }
+    }
+    return out;
+}
+
+nlohmann::json likelihood_json(const std::vector<LikelihoodRow>& rows) {
+    const auto number = [](double value) {
+        return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+    };
+    nlohmann::json out = nlohmann::json::array();
+    for (const LikelihoodRow& row : rows) {
+        out.push_back(
+            {{"stride", row.stride},
+             {"variance", row.variance},
+             {"decoder", row.decoder},
+             {"first_step", row.first_step},
+             {"clip", row.clip},
+             {"split", row.split},
+             {"steps", row.steps},
+             {"bits_per_dim", row.bits_per_dim.value},
+             {"se", number(row.bits_per_dim.se)},
+             {"n", row.bits_per_dim.n},
+             {"path", row.path},
+             {"terms",
+              {{"decoder", row.decoder_term}, {"edges", row.edge_terms}, {"prior", row.prior_term}}}});
+        if (!row.model.empty()) out.back()["model"] = row.model;
+        if (!std::isnan(row.published)) {
+            out.back()["published"] = row.published;
+            out.back()["published_source"] = row.published_source;
+        }
+    }
+    return out;
+}
+
+}  // namespace schedbench
