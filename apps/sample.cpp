@@ -20,6 +20,7 @@
 #include "harness/registry.h"
 #include "learn/learner.h"
 #include "samplers/sampler.h"
+#include "schedules/learned_schedule.h"
 
 namespace schedbench {
 namespace {
@@ -48,6 +49,7 @@ Cell make_cell(const Options& options) {
     cell.seed = static_cast<uint64_t>(options.integer("seed", 0));
     cell.quantise = parse_quantise_rule(options.text("quantise"), "--quantise");
     cell.model = make_model(Spec::parse(options.text("model"), "--model"));
+    check_learned_model(Spec::parse(options.text("schedule"), "--schedule"), cell.model->spec(), "--schedule");
     if (options.on("clip")) cell.model = clip_denoiser(cell.model);
     cell.sampler = make_sampler(Spec::parse(options.text("sampler"), "--sampler"), "--sampler");
     check_fit(*cell.sampler, *cell.model, "philox", "--sampler");

@@ -7,6 +7,7 @@
 #include "eval/extractor.h"
 #include "harness/registry.h"
 #include "learn/learner.h"
+#include "schedules/learned_schedule.h"
 
 namespace schedbench {
 
@@ -69,6 +70,7 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
                 if (cell.learned) {
                     cell.schedule_spec = complete_learner(spec, process, where);
                 } else {
+                    check_learned_model(spec, plan.models[m].raw->spec(), where);
                     Schedule schedule =
                         build_schedule(spec, process, {cell.steps, suite.time_rule, suite.allow_fewer},
                                        where + " = " + spec.print());

@@ -2,10 +2,7 @@
 
 #include <array>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -411,26 +408,20 @@ std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string
 }
 
 StatisticsRecord learned_record(const std::string& id, const LearnedSchedule& learned) {
-    const std::string path =
-        (std::filesystem::temp_directory_path() / ("schedbench-" + id + ".json")).string();
-    learned.write(path);
-    std::ifstream in(path);
-    std::ostringstream text;
-    text << in.rdbuf();
-    std::filesystem::remove(path);
     StatisticsRecord r;
     r.id = id;
     r.texts = {{"kind", "learned-schedule"},
                {"spec", learned.spec},
                {"process", learned.process},
-               {"learned", text.str()}};
+               {"learned", learned.text()}};
     return r;
 }
 
-LearnedSchedule learned_of(const StatisticsRecord& record, const std::string& scratch_folder) {
-    const std::string path = scratch_folder + "/learned-" + record.id + ".json";
-    std::ofstream(path) << record.texts.at("learned");
-    return LearnedSchedule::read(path);
+LearnedSchedule learned_of(const StatisticsRecord& record, const std::string& where) {
+    const auto it = record.texts.find("learned");
+    if (it == record.texts.end())
+        throw Error("store", "record " + record.id + " lacks the attribute learned", where, "the file is damaged");
+    return LearnedSchedule::parse(it->second, where + ", learned schedule " + record.id);
 }
 
 }  // namespace schedbench

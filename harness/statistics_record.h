@@ -27,6 +27,6 @@ std::optional<DenoisingStatistics> find_statistics(const std::vector<std::string
 
 /// A learned schedule, kept so that a continued run places more knots without measuring again.
 StatisticsRecord learned_record(const std::string& id, const LearnedSchedule& learned);
-LearnedSchedule learned_of(const StatisticsRecord& record, const std::string& scratch_folder);
+LearnedSchedule learned_of(const StatisticsRecord& record, const std::string& where);
 
 }  // namespace schedbench

@@ -10,37 +10,7 @@ namespace schedbench {
 const std::vector<SpecEntry>& learner_entries() {
     using Type = SpecParam::Type;
     static const std::vector<SpecEntry> entries{
-        {"score-optimal",
-         "knots at equal length, sum of sqrt(cost), of the path of distributions; learned from a model and "
-         "data",
-         "Williams et al. 2024 (Score-Optimal Diffusion Schedules), eqs. 13-15 and alg. 1",
-         {{"cost", Type::choice, "corrector", "what going from one level to the next costs", {"corrector"}},
-          {"weight",
-           Type::choice,
-           "entered",
-           "velocity v: sigma of the level entered (paper), of the level left, or geometric mean",
-           {"entered", "left", "geometric"}},
-          {"grid",
-           Type::choice,
-           "log-sigma",
-           "probed levels: uniform in ln sigma (rounded to the table there is), or the whole table",
-           {"log-sigma", "table"}},
-          {"spacing", Type::number, "0.1", "largest step of the log-sigma grid, in ln sigma"},
-          {"probes", Type::integer, "256", "data draws an interval; two evaluations each"},
-          {"batch", Type::integer, "64", "probes a block"},
-          {"seed", Type::integer, "0", "seed of the probes' noise"},
-          {"interpolant",
-           Type::choice,
-           "pchip-ln-sigma",
-           "interpolant of level against length",
-           {"pchip-ln-sigma", "pchip-sigma", "linear"}},
-          {"sigma-min", Type::number, "auto", "lowest level; auto: the model's, at least 0.002"},
-          {"sigma-max", Type::number, "auto", "highest level; auto: the model's, at most 80"},
-          {"end",
-           Type::choice,
-           "zero",
-           "zero: N levels, then 0; sigma-min: N+1 levels",
-           {"zero", "sigma-min"}}}},
+        score_optimal_entry(),
         {"dp-elbo",
          "the path with the best evidence bound for every budget, by exact dynamic programme; ends at 0",
          "Watson et al. 2021 (arXiv 2106.03802), alg. 1; Bao et al. 2022 (Analytic-DPM)",
@@ -48,7 +18,7 @@ const std::vector<SpecEntry>& learner_entries() {
            Type::choice,
            "posterior",
            "reverse variance of the bound",
-           {"posterior", "beta", "corrected-analytic", "analytic"}},
+           {"posterior", "beta", "corrected-analytic", "analytic", "learned"}},
           {"images", Type::integer, "0", "images behind the statistics; 0: all of the data"},
           {"clip", Type::flag, "true", "clip x0hat to [-1, 1]"},
           {"decoder",
@@ -59,6 +29,20 @@ const std::vector<SpecEntry>& learner_entries() {
           {"grid", Type::integer, "1000", "levels uniform in ln sigma, for a continuous model only"},
           {"batch", Type::integer, "16", "images a block"},
           {"seed", Type::integer, "0", "seed of the probes' noise"}}},
+        {"dp-mse",
+         "the path with the least reweighted error for every budget, by exact dynamic programme; ends at 0",
+         "Watson et al. 2021 (arXiv 2106.03802), appendix A.3: for samples better than the bound",
+         {{"weight",
+           Type::choice,
+           "x0",
+           "x0: (t - s) M_t, their MSE reweighting; noise: the squared error of the noise (L_simple), with which "
+           "they report no success",
+           {"x0", "noise"}},
+          {"images", Type::integer, "0", "images behind the statistics; 0: all of the data"},
+          {"clip", Type::flag, "true", "clip x0hat to [-1, 1]"},
+          {"grid", Type::integer, "1000", "levels uniform in ln sigma, for a continuous model only"},
+          {"batch", Type::integer, "16", "images a block"},
+          {"seed", Type::integer, "0", "seed of the probes' noise"}}},
     };
     return entries;
 }
@@ -66,6 +50,10 @@ const std::vector<SpecEntry>& learner_entries() {
 bool is_learner(const Spec& spec) {
     return std::any_of(learner_entries().begin(), learner_entries().end(),
                        [&](const SpecEntry& entry) { return entry.name == spec.name; });
+}
+
+bool learns_paths(const Spec& spec) {
+    return spec.name == "dp-elbo" || spec.name == "dp-mse";
 }
 
 Spec complete_learner(const Spec& spec, const NoiseProcess& process, const std::string& where) {
@@ -80,19 +68,22 @@ Spec complete_learner(const Spec& spec, const NoiseProcess& process, const std::
     };
     at_least("batch", 1);
     at_least("seed", 0);
-    if (entry.name == "dp-elbo") {
+    if (learns_paths(out)) {
         at_least("images", 0);
         at_least("grid", 2);
         return out;
     }
-    at_least("probes", 1);
-    if (out.is_auto("sigma-min"))
-        out.set("sigma-min", SpecValue::of_number(std::max(0.002, process.sigma_min())));
-    if (out.is_auto("sigma-max"))
-        out.set("sigma-max", SpecValue::of_number(std::min(80.0, process.sigma_max())));
-    probe_grid(process, out.number("sigma-min"), out.number("sigma-max"), out.number("spacing"),
-               out.text("grid") == "table", where);  // says early what is wrong with the range
+    complete_score_optimal(out, process, where);
     return out;
+}
+
+void note_origin(LearnedSchedule& learned, const Denoiser& denoiser, const ProbeSource* source) {
+    learned.provenance["model"] = denoiser.spec();
+    learned.provenance["weights"] = denoiser.weights_hash();
+    if (!source) return;
+    learned.provenance["data"] = source->spec();
+    learned.provenance["data_hash"] = source->hash();
+    learned.provenance["data_count"] = source->count();
 }
 
 Schedule place(const LearnedSchedule& learned, const Spec& completed, const NoiseProcess& process,

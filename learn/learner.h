@@ -13,7 +13,7 @@
 
 #include "core/spec.h"
 #include "core/spec_schema.h"
-#include "learn/corrector_cost.h"
+#include "learn/score_optimal.h"
 #include "likelihood/denoising_statistics.h"
 #include "likelihood/path_bound.h"
 #include "schedules/learned_schedule.h"
@@ -21,37 +21,30 @@
 
 namespace schedbench {
 
-/// score-optimal and dp-elbo, in the form of `list schedules`.
+/// score-optimal, dp-elbo and dp-mse, in the form of `list schedules`.
 const std::vector<SpecEntry>& learner_entries();
 /// Is this the name of a learner (and not of a handcrafted schedule)?
 bool is_learner(const Spec& spec);
+/// dp-elbo and dp-mse: a path for every budget, from denoising statistics.
+bool learns_paths(const Spec& spec);
 /// All defaults written out; sigma-min and sigma-max as the process has them. Error("spec").
 Spec complete_learner(const Spec& spec, const NoiseProcess& process, const std::string& where = "schedule");
 
-// score-optimal
-// ------------------------------------------------------------------------------------------------------
+/// Writes down whose schedule it is: model and hash of its weights, data and their hash (source may be null).
+void note_origin(LearnedSchedule& learned, const Denoiser& denoiser, const ProbeSource* source);
 
-/// Measures the costs that a completed score-optimal spec asks for; goes on with `curve` where it stands.
-void measure_score_optimal(CostCurve& curve, const Spec& completed, const Denoiser& denoiser,
-                           const ProbeSource& source, const CostProgress& progress = {});
-/// The curve sigma(length) of measured costs, floored as UpdateSchedule does, with its record (cost, standard
-/// errors, probes). Error("number") where all costs are zero: every schedule is then as good as any other.
-LearnedSchedule score_optimal_schedule(const CostCurve& curve, const Spec& completed,
-                                       const NoiseProcess& process,
-                                       const std::string& where = "score-optimal");
-
-// dp-elbo
+// dp-elbo and dp-mse
 // ------------------------------------------------------------------------------------------------------------
 
-/// The statistics that a completed dp-elbo spec needs: options, and the chain (grid=... for a continuous
+/// The statistics that a completed spec of them needs: options, and the chain (grid=... for a continuous
 /// model).
-StatisticsOptions dp_elbo_options(const Spec& completed, const ProbeSource& source);
-StatisticsChain dp_elbo_chain(const Spec& completed, const NoiseProcess& process);
+StatisticsOptions dp_options(const Spec& completed, const ProbeSource& source);
+StatisticsChain dp_chain(const Spec& completed, const NoiseProcess& process);
 /// Optimal paths for 1 .. max_steps steps. On a continuous model the paths are entries of the statistics'
 /// grid.
-LearnedSchedule dp_elbo_schedule(const DenoisingStatistics& statistics, const Spec& completed,
+LearnedSchedule dp_schedule(const DenoisingStatistics& statistics, const Spec& completed,
                                  const NoiseProcess& process, int max_steps,
-                                 const std::string& where = "dp-elbo");
+                                 const std::string& where = "dynamic programme");
 
 /// The schedule of `request.steps` steps of what was learned: knots at equal length, or the optimal path,
 /// which always ends with a step from its cleanest node to 0.

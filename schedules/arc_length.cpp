@@ -31,25 +31,6 @@ double end_slope(double h0, double h1, double d0, double d1) {
 
 }  // namespace
 
-std::string interpolant_name(Interpolant kind) {
-    switch (kind) {
-        case Interpolant::linear:
-            return "linear";
-        case Interpolant::pchip_sigma:
-            return "pchip-sigma";
-        case Interpolant::pchip_ln_sigma:
-            return "pchip-ln-sigma";
-    }
-    return "";
-}
-
-Interpolant parse_interpolant(const std::string& name, const std::string& where) {
-    for (Interpolant kind : {Interpolant::linear, Interpolant::pchip_sigma, Interpolant::pchip_ln_sigma})
-        if (interpolant_name(kind) == name) return kind;
-    throw Error("spec", "\"" + name + "\" is not an interpolant", where,
-                "known: linear, pchip-sigma, pchip-ln-sigma");
-}
-
 std::vector<double> pchip_slopes(const std::vector<double>& x, const std::vector<double>& y) {
     const size_t n = x.size();
     SCHEDBENCH_ASSERT(n >= 2 && y.size() == n);
@@ -79,16 +60,13 @@ LengthCurve::LengthCurve(std::vector<double> length, std::vector<double> sigma, 
                     "the curve has " + std::to_string(length_.size()) + " lengths but " +
                         std::to_string(sigma_.size()) + " levels",
                     where);
-    value_ = sigma_;
-    if (kind_ == Interpolant::pchip_ln_sigma) {
-        if (!(sigma_[0] > 0))
-            throw Error("number",
-                        "interpolation in ln sigma needs positive levels, but the lowest is " +
-                            format_number(sigma_[0]),
-                        where, "use interpolant=pchip-sigma");
-        for (double& value : value_) value = std::log(value);
-    }
-    if (kind_ != Interpolant::linear) slope_ = pchip_slopes(length_, value_);
+    if (!kind_.takes_zero() && !(sigma_[0] > 0))
+        throw Error("number",
+                    "interpolation in ln sigma needs positive levels, but the lowest is " +
+                        format_number(sigma_[0]),
+                    where, "use interpolant=pchip-sigma");
+    for (double level : sigma_) value_.push_back(kind_.value_of(level));
+    if (kind_.cubic) slope_ = pchip_slopes(length_, value_);
 }
 
 double LengthCurve::sigma_at(double length) const {
@@ -105,7 +83,7 @@ double LengthCurve::sigma_at(double length) const {
         const double left = h * slope_[i] - rise, right = rise - h * slope_[i + 1];
         value += u * (1 - u) * ((1 - u) * left + u * right);
     }
-    return kind_ == Interpolant::pchip_ln_sigma ? std::exp(value) : value;
+    return kind_.sigma_of(value);
 }
 
 std::vector<double> LengthCurve::equal_pieces(int steps) const {
@@ -120,13 +98,41 @@ std::vector<double> LengthCurve::equal_pieces(int steps) const {
     return out;
 }
 
-std::vector<double> cumulative_length(const std::vector<double>& costs, double exponent, double floor) {
-    const double largest = costs.empty() ? 0 : *std::max_element(costs.begin(), costs.end());
-    std::vector<double> out(costs.size() + 1);
-    for (size_t i = 0; i < costs.size(); ++i) {
-        const double cost = std::max(costs[i], floor * largest);
-        out[i + 1] = out[i] + (exponent == 0.5 ? std::sqrt(cost) : std::pow(cost, exponent));
+std::vector<double> cumulative_length(const std::vector<double>& costs, double exponent, double floor,
+                                      double cap) {
+    if (cap != 0 && !(cap >= 1))
+        throw Error("number", "the cap on single lengths must be 0 (off) or at least 1, not " + format_number(cap),
+                    "cap", "it is a multiple of the mean length");
+    const double largest = costs.empty() ? 0 : std::max(0.0, *std::max_element(costs.begin(), costs.end()));
+    std::vector<double> piece;
+    double sum = 0;
+    for (double value : costs) {
+        const double cost = std::max(value, floor * largest);
+        piece.push_back(exponent == 0.5 ? std::sqrt(cost) : std::pow(cost, exponent));
+        sum += piece.back();
     }
+    const double most = cap > 0 ? cap * sum / static_cast<double>(piece.size()) : INFINITY;
+    std::vector<double> out{0};
+    for (double length : piece) out.push_back(out.back() + std::min(length, most));
+    return out;
+}
+
+std::string Collapse::advice() const {
+    if (!found) return "";
+    return "the knots are leaving the clean end: the cleanest interval is " + format_number(clean_widening) +
+           " times as wide as at first, and the measured length fell to " + format_number(length_ratio) +
+           " of what it was; read few knots off a fine grid (iterations=0), or use weight=geometric or weight=left";
+}
+
+Collapse find_collapse(const std::vector<std::vector<double>>& grids, const std::vector<double>& lengths) {
+    constexpr double kFallen = 0.5;  // few knots measure the length within some 40 %, whatever their spacing
+    SCHEDBENCH_ASSERT(grids.size() == lengths.size());
+    Collapse out;
+    if (grids.size() < 2 || !(lengths.front() > 0)) return out;
+    const auto clean_width = [](const std::vector<double>& grid) { return std::log(grid[1] / grid[0]); };
+    out.length_ratio = lengths.back() / lengths.front();
+    out.clean_widening = clean_width(grids.back()) / clean_width(grids.front());
+    out.found = out.length_ratio < kFallen && out.clean_widening > 1;
     return out;
 }
 
@@ -150,7 +156,7 @@ std::vector<double> update_schedule(const std::vector<double>& grid, const std::
     const int steps = options.steps_out > 0 ? options.steps_out : steps_in;
     if (steps != steps_in && options.gamma != 1)
         throw Error("number", "gamma must be 1 where the number of steps changes", where);
-    std::vector<double> length = cumulative_length(costs, options.exponent, options.floor);
+    std::vector<double> length = cumulative_length(costs, options.exponent, options.floor, options.cap);
     if (length.back() == 0) {
         if (steps == steps_in) return grid;
         for (size_t i = 0; i < length.size(); ++i) length[i] = static_cast<double>(i);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
 #include "core/error.h"
 
@@ -33,22 +34,82 @@ Schedule schedule_from_curve(const LearnedCurve& curve, const Spec& completed, c
                            levels_from_curve(curve, request.steps, end_rule, where), process, request, where);
 }
 
-void LearnedSchedule::write(const std::string& path) const {
+nlohmann::json LearnedSchedule::to_json() const {
     nlohmann::json out;
     out["format"] = kFormat;
     out["version"] = kVersion;
     out["spec"] = spec;
     out["process"] = process;
     out["provenance"] = provenance;
-    if (!curve.sigma.empty())
+    if (!curve.sigma.empty()) {
         out["curve"] = {{"sigma", curve.sigma},
                         {"length", curve.length},
                         {"interpolant", interpolant_name(curve.interpolant)}};
+        if (curve.interpolant.coordinate == Interpolant::Coordinate::root)
+            out["curve"]["rho"] = curve.interpolant.rho;
+    }
     for (const auto& [steps, nodes] : paths) out["paths"][std::to_string(steps)] = nodes;
     if (!grid.empty()) out["grid"] = grid;
+    return out;
+}
+
+LearnedSchedule LearnedSchedule::from_json(const nlohmann::json& in, const std::string& where) {
+    try {
+        if (in.at("format") != kFormat) throw Error("file", "is not a learned schedule", where);
+        if (in.at("version").get<int>() > kVersion)
+            throw Error("file",
+                        "is of version " + in.at("version").dump() + ", but only " +
+                            std::to_string(kVersion) + " is known",
+                        where, "use a newer schedbench");
+        LearnedSchedule out;
+        out.spec = in.at("spec").get<std::string>();
+        out.process = in.at("process").get<std::string>();
+        out.provenance = in.value("provenance", nlohmann::json::object());
+        if (in.contains("curve") == in.contains("paths"))
+            throw Error("file", "must have either \"curve\" or \"paths\"", where);
+        if (in.contains("curve")) {
+            const nlohmann::json& curve = in.at("curve");
+            out.curve.sigma = curve.at("sigma").get<std::vector<double>>();
+            out.curve.length = curve.at("length").get<std::vector<double>>();
+            out.curve.interpolant = parse_interpolant(curve.at("interpolant").get<std::string>(), where,
+                                                      curve.value("rho", 7.0));
+            LengthCurve(out.curve.length, out.curve.sigma, out.curve.interpolant,
+                        where);  // checks the numbers
+            return out;
+        }
+        for (const auto& [steps, nodes] : in.at("paths").items()) {
+            const auto path_nodes = nodes.get<std::vector<int64_t>>();
+            if (steps != std::to_string(path_nodes.size()))
+                throw Error("file",
+                            "the path for \"" + steps + "\" steps has " + std::to_string(path_nodes.size()) +
+                                " nodes",
+                            where);
+            out.paths[static_cast<int>(path_nodes.size())] = path_nodes;
+        }
+        if (in.contains("grid")) out.grid = in.at("grid").get<std::vector<double>>();
+        return out;
+    } catch (const nlohmann::json::exception& e) {
+        throw Error("file", std::string("is not a learned schedule: ") + e.what(), where,
+                    "give a file that `schedbench learn` wrote");
+    }
+}
+
+std::string LearnedSchedule::text() const {
+    return to_json().dump(1) + "\n";
+}
+
+LearnedSchedule LearnedSchedule::parse(const std::string& text, const std::string& where) {
+    const nlohmann::json in = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (in.is_discarded())
+        throw Error("file", "is not a learned schedule: not JSON", where,
+                    "give a file that `schedbench learn` wrote");
+    return from_json(in, where);
+}
+
+void LearnedSchedule::write(const std::string& path) const {
     const std::string temporary = path + ".tmp";
     std::ofstream file(temporary);
-    file << out.dump(1) << "\n";
+    file << text();
     file.close();
     if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
         std::remove(temporary.c_str());
@@ -59,44 +120,21 @@ void LearnedSchedule::write(const std::string& path) const {
 LearnedSchedule LearnedSchedule::read(const std::string& path) {
     std::ifstream file(path);
     if (!file) throw Error("file", "cannot be opened", path, "give a file that `schedbench learn` wrote");
-    try {
-        const nlohmann::json in = nlohmann::json::parse(file);
-        if (in.at("format") != kFormat) throw Error("file", "is not a learned schedule", path);
-        if (in.at("version").get<int>() > kVersion)
-            throw Error("file",
-                        "is of version " + in.at("version").dump() + ", but only " +
-                            std::to_string(kVersion) + " is known",
-                        path, "use a newer schedbench");
-        LearnedSchedule out;
-        out.spec = in.at("spec").get<std::string>();
-        out.process = in.at("process").get<std::string>();
-        out.provenance = in.value("provenance", nlohmann::json::object());
-        if (in.contains("curve") == in.contains("paths"))
-            throw Error("file", "must have either \"curve\" or \"paths\"", path);
-        if (in.contains("curve")) {
-            const nlohmann::json& curve = in.at("curve");
-            out.curve.sigma = curve.at("sigma").get<std::vector<double>>();
-            out.curve.length = curve.at("length").get<std::vector<double>>();
-            out.curve.interpolant = parse_interpolant(curve.at("interpolant").get<std::string>(), path);
-            LengthCurve(out.curve.length, out.curve.sigma, out.curve.interpolant,
-                        path);  // checks the numbers
-            return out;
-        }
-        for (const auto& [steps, nodes] : in.at("paths").items()) {
-            const auto path_nodes = nodes.get<std::vector<int64_t>>();
-            if (steps != std::to_string(path_nodes.size()))
-                throw Error("file",
-                            "the path for \"" + steps + "\" steps has " + std::to_string(path_nodes.size()) +
-                                " nodes",
-                            path);
-            out.paths[static_cast<int>(path_nodes.size())] = path_nodes;
-        }
-        if (in.contains("grid")) out.grid = in.at("grid").get<std::vector<double>>();
-        return out;
-    } catch (const nlohmann::json::exception& e) {
-        throw Error("file", std::string("is not a learned schedule: ") + e.what(), path,
-                    "give a file that `schedbench learn` wrote");
-    }
+    std::ostringstream content;
+    content << file.rdbuf();
+    return parse(content.str(), path);
+}
+
+void check_learned_model(const Spec& schedule, const std::string& model, const std::string& where) {
+    if (schedule.name != "learned") return;
+    const SpecValue* file = schedule.find("file");
+    const SpecValue* transfer = schedule.find("transfer");
+    if (!file || (transfer && transfer->print() == "true")) return;
+    const LearnedSchedule learned = LearnedSchedule::read(file->text);
+    const std::string owner = learned.provenance.value("model", "");
+    if (owner.empty() || owner == model) return;
+    throw Error("option", "the schedule " + file->text + " was learned from " + owner + ", not from " + model, where,
+                "learn one for this model, or say learned:file=...,transfer=true");
 }
 
 std::vector<double> LearnedSchedule::levels(int steps, const std::string& end_rule,

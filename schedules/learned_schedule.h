@@ -5,7 +5,7 @@
 //      "curve": {"sigma": [..], "length": [..], "interpolant": "pchip-ln-sigma"},     either a curve,
 //      "paths": {"4": [18, 58, 221, 1000], ...},      or table entries for each budget, and, where the
 //      "grid": [0, 0.002, ..],                        process has no table, the levels of those entries
-//      "provenance": {...}}
+//      "provenance": {"model": .., "weights": .., "data": .., "data_hash": .., "probes": .., errors, ...}}
 #pragma once
 
 #include <map>
@@ -44,6 +44,12 @@ struct LearnedSchedule {
     std::vector<double> grid;  ///< [T+1] levels of the entries, from 0, where the process has no table
     nlohmann::json provenance = nlohmann::json::object();
 
+    nlohmann::json to_json() const;
+    /// Error("file") at `where`, naming the key that is missing or wrong.
+    static LearnedSchedule from_json(const nlohmann::json& json, const std::string& where);
+    /// The text of to_json(), and back.
+    std::string text() const;
+    static LearnedSchedule parse(const std::string& text, const std::string& where);
     /// Written through a temporary file and a rename. Error("file").
     void write(const std::string& path) const;
     /// Error("file") names the file and the key that is missing or wrong.
@@ -53,5 +59,10 @@ struct LearnedSchedule {
     std::vector<double> levels(int steps, const std::string& end_rule, const NoiseProcess& process,
                                const std::string& where) const;
 };
+
+/// A spec learned:file=... is for the model that its file names (provenance, key "model"). Error("option") if that
+/// is not `model` (Denoiser::spec(), which holds the hash of the weights), unless the spec says transfer=true. Every
+/// other spec passes, as does a file that names no model.
+void check_learned_model(const Spec& schedule, const std::string& model, const std::string& where);
 
 }  // namespace schedbench

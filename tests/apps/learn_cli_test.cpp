@@ -31,7 +31,7 @@ TEST(CliLearn, ScoreOptimalOnGaussianData) {
         folder.ok("knots learned:file=so.json,end=sigma-min --steps 5 --json").json().at("effective"));
     for (size_t i = 0; i < half.size(); ++i) EXPECT_NEAR(half[i] / levels[2 * i], 1, 1e-9);
     folder.ok(
-        "sample --model exact:gaussian --schedule learned:file=so.json --sampler euler --steps 5 --count 3 "
+        "sample --model exact:gaussian --schedule learned:file=so.json,transfer=true --sampler euler --steps 5 --count 3 "
         "--output x.npy");
 }
 

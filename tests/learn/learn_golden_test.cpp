@@ -11,47 +11,21 @@
 #include "golden.h"
 #include "golden_json.h"
 #include "learn/learner.h"
+#include "target_quadrature.h"
 
 namespace schedbench {
 namespace {
 
 using golden::json_files;
 using nlohmann::json;
-
-/// The exact target of a golden description; null if it is none that we know.
-std::shared_ptr<const ExactTarget> target_of(const json& target) {
-    if (target.contains("c")) {
-        const int copies = target["multiplicity"];
-        if (copies > 1)
-            return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"][0]) +
-                                          ",dim=" + std::to_string(copies)));
-        return make_exact(Spec::parse("exact:gaussian,c=" + target["c"].dump()));
-    }
-    if (target.contains("depth"))
-        return make_exact(Spec::parse("exact:cantor,depth=" + std::to_string(target["depth"].get<int>()) +
-                                      ",width=" + format_number(target["std"])));
-    if (!target.contains("means")) return nullptr;
-    json flat = json::array();
-    for (const json& mean : target["means"]) {
-        if (mean.is_array())
-            for (const json& value : mean) flat.push_back(value);
-        else
-            flat.push_back(mean);
-    }
-    const std::string widths =
-        target.contains("stds") ? target["stds"].dump() : "[" + format_number(target["std"]) + "]";
-    return make_exact(Spec::parse("exact:mixture,means=" + flat.dump() +
-                                  ",weights=" + target["weights"].dump() + ",widths=" + widths +
-                                  ",dim=" + std::to_string(target["d"].get<int>())));
-}
+using quadrature::target_of;
 
 RunningMean one_cost(const std::shared_ptr<const ExactTarget>& target, double to, double from, int64_t probes,
                      uint64_t seed) {
     const auto source = exact_source(target, probes, seed);
     CostCurve curve;
-    measure_corrector_cost(curve, *target, *source,
-                           {target->process().locate(to), target->process().locate(from)},
-                           {.probes = probes, .batch = 2000, .seed = seed});
+    measure_cost(curve, *target, *source, {target->process().locate(to), target->process().locate(from)},
+                 {.probes = probes, .batch = 2000, .seed = seed});
     return curve.cost[0];
 }
 
@@ -107,10 +81,10 @@ TEST(GoldenLearners, LengthsAndKnots) {
                                 format_number(length["t_min"]) +
                                 ",sigma-max=" + format_number(length["t_max"])),
                     exact->process());
-                CostCurve curve;
-                measure_score_optimal(curve, spec, *exact, *source);
-                const LearnedSchedule learned = score_optimal_schedule(curve, spec, exact->process());
-                const double expected = length["Lambda"], se = curve.length_se().back();
+                ScoreOptimalCosts costs;
+                measure_score_optimal(costs, spec, *exact, *source);
+                const LearnedSchedule learned = score_optimal_schedule(costs, spec, exact->process());
+                const double expected = length["Lambda"], se = costs.curve.length_se().back();
                 const std::string name = target["id"].get<std::string>() + " from " + length["t_min"].dump();
                 const double tolerance = 5 * se + 0.006 * expected;
                 lengths.add(std::abs(learned.curve.length.back() - expected), tolerance, name);
@@ -159,7 +133,7 @@ TEST(GoldenLearners, DynamicProgrammeOnGaussianData) {
                         most = std::max(most, optimal["K"].get<int>());
                     const Spec spec = complete_learner(
                         Spec::parse("dp-elbo:clip=false,decoder=density,variance=" + variance), chain);
-                    const LearnedSchedule learned = dp_elbo_schedule(statistics, spec, chain, most);
+                    const LearnedSchedule learned = dp_schedule(statistics, spec, chain, most);
                     for (const json& optimal : results["optimal"]) {
                         const std::vector<int64_t>& nodes = learned.paths.at(optimal["K"]);
                         const PathBound bound = path_bound(statistics, parse_variance(variance, "golden"),

@@ -23,9 +23,8 @@ TEST(ArcLength, CubicKeepsTheShapeOfRandomData) {
     for (int round = 0; round < 200; ++round) {
         const size_t n = 2 + rng() % 12;
         const auto x = random_rising(rng, n), y = random_rising(rng, n);
-        for (Interpolant kind :
-             {Interpolant::linear, Interpolant::pchip_sigma, Interpolant::pchip_ln_sigma}) {
-            const LengthCurve curve(x, y, kind, "test");
+        for (const std::string& name : interpolant_names()) {
+            const LengthCurve curve(x, y, parse_interpolant(name, "test"), "test");
             double before = 0;
             for (int i = 0; i <= 500; ++i) {
                 const double at = x.front() + (x.back() - x.front()) * i / 500, value = curve.sigma_at(at);
@@ -110,6 +109,46 @@ TEST(ArcLength, ElementaryInverses) {
         const double b = root.front() + i * (root.back() - root.front()) / 20;
         EXPECT_NEAR(second.sigma_at(b) / (c * std::sqrt(std::expm1(b))), 1, 1e-6);
     }
+}
+
+TEST(ArcLength, StraightLinesOfACoordinateAreReadOffExactly) {
+    // Levels uniform in a coordinate at equal lengths: its own interpolants give them back for any number of steps.
+    const double low = 0.01, high = 50;
+    for (const std::string& name : interpolant_names()) {
+        const Interpolant kind = parse_interpolant(name, "test", 5);
+        EXPECT_EQ(interpolant_name(kind), name);
+        const double first = kind.value_of(low), last = kind.value_of(high);
+        std::vector<double> length, sigma;
+        for (int i = 0; i <= 12; ++i) {
+            length.push_back(i);
+            sigma.push_back(i == 0 ? low : i == 12 ? high : kind.sigma_of(first + (last - first) * i / 12));
+        }
+        const std::vector<double> knots = LengthCurve(length, sigma, kind, "test").equal_pieces(7);
+        for (int i = 0; i <= 7; ++i)
+            EXPECT_NEAR(knots[static_cast<size_t>(i)] / kind.sigma_of(first + (last - first) * i / 7), 1, 1e-9)
+                << name;
+    }
+    EXPECT_THROW(parse_interpolant("pchip-root", "test", 0), Error);
+}
+
+TEST(ArcLength, CapOnSingleLengths) {
+    EXPECT_EQ(cumulative_length({1, 1, 1, 81}, 0.5, 0, 2), (std::vector<double>{0, 1, 2, 3, 9}));  // mean 3
+    EXPECT_EQ(cumulative_length({1, 4, 9}, 0.5, 0), cumulative_length({1, 4, 9}, 0.5, 0, 100));
+    EXPECT_THROW(cumulative_length({1, 1}, 0.5, 0, 0.5), Error);
+    UpdateOptions capped;
+    capped.cap = 1;  // all lengths at most their mean: with one dear interval the others keep theirs
+    const auto knots = update_schedule({1, 2, 3, 4}, {1, 1, 1}, capped);
+    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(knots[i], static_cast<double>(i + 1), 1e-12);
+}
+
+TEST(ArcLength, CollapseIsAFallenLengthAndAWidenedCleanEnd) {
+    EXPECT_FALSE(find_collapse({{1, 2, 4}}, {3}).found);
+    EXPECT_FALSE(find_collapse({{1, 2, 4}, {1, 3, 4}}, {3, 2.9}).found);
+    EXPECT_FALSE(find_collapse({{1, 2, 4}, {1, 1.5, 4}}, {3, 1}).found);  // not the clean end
+    const Collapse collapse = find_collapse({{1, 2, 4}, {1, 2.5, 4}, {1, 3.5, 4}}, {3, 2.5, 1});
+    EXPECT_TRUE(collapse.found);
+    EXPECT_NEAR(collapse.length_ratio, 1.0 / 3, 1e-15);
+    EXPECT_NE(collapse.advice().find("weight=geometric"), std::string::npos);
 }
 
 TEST(ArcLength, RejectsWhatItCannotUse) {

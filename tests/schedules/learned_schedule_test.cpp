@@ -59,6 +59,28 @@ TEST_F(LearnedFile, ACurveOfEqualLengthInLogSigmaIsTheLogLinearSchedule) {
     EXPECT_EQ(named.effective, build("continuous", 5).effective);
 }
 
+TEST_F(LearnedFile, TextKeepsEverything) {
+    LearnedSchedule learned = log_curve();
+    learned.curve.interpolant = parse_interpolant("pchip-root", "test", 3);
+    const LearnedSchedule back = LearnedSchedule::parse(learned.text(), "test");
+    EXPECT_EQ(back.text(), learned.text());
+    EXPECT_EQ(back.curve.interpolant, learned.curve.interpolant);
+    EXPECT_NE(back.curve.interpolant, parse_interpolant("pchip-root", "test", 4));
+}
+
+TEST_F(LearnedFile, ItIsForTheModelItWasLearnedFrom) {
+    LearnedSchedule learned = log_curve();
+    const Spec spec = Spec::parse("learned:file='" + file_ + "'");
+    learned.write(file_);
+    check_learned_model(spec, "native:file=b", "test");  // names no model
+    learned.provenance["model"] = "native:file=a";
+    learned.write(file_);
+    check_learned_model(spec, "native:file=a", "test");
+    EXPECT_THROW(check_learned_model(spec, "native:file=b", "test"), Error);
+    check_learned_model(Spec::parse("learned:file='" + file_ + "',transfer=true"), "native:file=b", "test");
+    check_learned_model(Spec::parse("edm"), "native:file=b", "test");
+}
+
 TEST_F(LearnedFile, PathsThroughATable) {
     LearnedSchedule learned;
     learned.spec = "dp-elbo:variance=beta";
