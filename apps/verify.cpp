@@ -13,6 +13,8 @@
 #include "apps/text_table.h"
 #include "apps/verify_edm.h"
 #include "core/error.h"
+#include "core/hash.h"
+#include "models/edm_denoiser.h"
 #include "models/native.h"
 #include "models/network.h"
 #include "models/safetensors.h"
@@ -128,20 +130,58 @@ std::vector<TensorRow> verify(const Model& model, const std::string& golden_path
     return rows;
 }
 
+/// What a weight file is: everything that loading it checks, without a golden file to compare with.
+int describe(const Model& model, const Options& options) {
+    const SafetensorsFile file = read_safetensors(model.file);
+    const std::string& family = file.meta("family");
+    const nlohmann::json config = nlohmann::json::parse(file.meta("config"), nullptr, false);
+    ParameterShapes shapes;
+    if (family == "edm.precond") {
+        EdmModel network = EdmModel::from_json(config, file.path);
+        network.load(file.tensors, file.path);
+        shapes = network.parameter_shapes();
+    } else {
+        const auto network = make_network(family, config, file.path);
+        checked_parameters(*network, file.tensors, file.path);
+        shapes = network->parameter_shapes();
+    }
+    nlohmann::json out = {{"family", family},
+                          {"parameters", count_of(shapes)},
+                          {"tensors", shapes.size()},
+                          {"sha256", sha256_file(file.path)}};
+    for (const char* key : {"architecture", "process", "source", "licence", "original_sha256"})
+        if (const auto it = file.metadata.find(key); it != file.metadata.end()) out[key] = it->second;
+    if (options.on("json")) {
+        std::cout << out.dump() << "\n";
+    } else {
+        TextTable table({"<property", "<value"});
+        for (const auto& [key, value] : out.items())
+            table.add({key, value.is_string() ? value.get<std::string>() : value.dump()});
+        table.print(std::cout);
+        std::cout << "Every tensor of the architecture is there, of the right shape, and finite. What they "
+                     "compute was "
+                     "not compared with anything: give a golden file for that.\n";
+    }
+    return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
     Options options(kVerifyCommand);
     options
-        .positional("file", 2,
-                    "MODEL: a weight file, or native:file=FILE; GOLDEN: its golden tensor file (x, t, y, "
-                    "out, out.f64, act.*; for EDM networks every section, or the one of precond=...)")
+        .positional(
+            "file", 2,
+            "MODEL: a weight file, or native:file=FILE; GOLDEN: its golden tensor file (x, t, y, "
+            "out, out.f64, act.*; for EDM networks every section, or the one of precond=...). Without "
+            "GOLDEN: checks names, shapes and values of the weights alone")
         .value("tolerance", "", "largest difference allowed, in place of the ones for each tensor")
         .runtime()
         .json();
     if (!options.parse(arguments)) return 0;
     options.runtime_settings();
     const std::vector<std::string> files = options.texts("file");
+    if (files.size() == 1) return describe(parse_model(files[0]), options);
     if (files.size() != 2)
-        throw Error("option", "wants two files, MODEL and GOLDEN", "verify",
+        throw Error("option", "wants one or two files, MODEL and GOLDEN", "verify",
                     std::string("usage: ") + kVerifyCommand.usage);
     const std::vector<TensorRow> rows = verify(parse_model(files[0]), files[1], options);
     nlohmann::json array = nlohmann::json::array();
@@ -170,12 +210,13 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kVerifyCommand = {
-    "verify", "compare a network with a golden tensor file", "schedbench verify MODEL GOLDEN [options]",
+    "verify", "compare a network with a golden tensor file", "schedbench verify MODEL [GOLDEN] [options]",
     "  schedbench verify tests/golden/nets/id_ss.safetensors tests/golden/nets/id_ss.golden.safetensors\n"
     "  schedbench verify native:file=tests/golden/nets/id_cond.safetensors "
     "tests/golden/nets/id_cond.golden.safetensors --json\n"
     "  schedbench verify native:file=tests/golden/nets/edm_ncsnpp.safetensors,precond=ve "
     "tests/golden/nets/edm_ncsnpp.golden.safetensors\n"
+    "  schedbench verify tests/golden/nets/ho_ddpm.safetensors\n"
     "Exit code 1 if a tensor differs by more than its tolerance.\n",
     run};
 

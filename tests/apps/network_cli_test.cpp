@@ -39,6 +39,16 @@ TEST(CliVerify, GoldenNetworks) {
         const auto strict = folder.run(pair + " --tolerance 1e-12 --json");
         EXPECT_EQ(strict.code, 1);
         EXPECT_EQ(strict.json()[0].at("ok"), false);
+        // Alone: what the file is.
+        const auto about = folder.ok("verify '" + weights + "' --json").json();
+        const SafetensorsFile stored = read_safetensors(weights);
+        EXPECT_EQ(about.at("family"), family->second);
+        EXPECT_EQ(about.at("tensors"), stored.tensors.size());
+        int64_t parameters = 0;
+        for (const auto& [name, tensor] : stored.tensors) parameters += tensor.numel();
+        EXPECT_EQ(about.at("parameters"), parameters);
+        EXPECT_NE(folder.ok("verify '" + weights + "'").out.find("not compared with anything"),
+                  std::string::npos);
         EXPECT_EQ(folder.run("verify '" + path.string() + "' '" + weights + "'").code,
                   2);  // the wrong way round
         ++checked;
