@@ -10,6 +10,9 @@ namespace schedbench {
 extern const Command kSweepCommand;
 extern const Command kMergeCommand;
 extern const Command kTableCommand;
+extern const Command kMetricsCommand;
+extern const Command kCompareCommand;
+extern const Command kGateCommand;
 extern const Command kShowCommand;
 extern const Command kExportCommand;
 extern const Command kValidateCommand;
@@ -27,7 +30,7 @@ extern const Command kTrainFeaturesCommand;
 extern const Command kSpectrumCommand;
 
 inline std::vector<const Command*> command_list() { return {
-    &kSweepCommand, &kMergeCommand, &kTableCommand, &kShowCommand, &kExportCommand, &kValidateCommand,
+    &kSweepCommand, &kMergeCommand, &kTableCommand, &kMetricsCommand, &kCompareCommand, &kGateCommand, &kShowCommand, &kExportCommand, &kValidateCommand,
     &kKnotsCommand, &kLearnCommand, &kStatisticsCommand, &kBpdCommand, &kLikelihoodCommand, &kSampleCommand,
     &kTrainCommand, &kTrainFeaturesCommand, &kSpectrumCommand, &kVerifyCommand, &kListCommand, &kDoctorCommand,
 }; }

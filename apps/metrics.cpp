@@ -24,6 +24,7 @@ struct Job {
     std::unique_ptr<Extractor> extractor;  ///< null: features and statistics as they are
     MetricNames names{"fd-features"};
     FeaturePassOptions pass;
+    bool assumed = false;  ///< features or statistics of files that do not say what made them
 };
 
 std::vector<Metric> asked_metrics(const Options& options, bool pair, bool exports) {
@@ -89,9 +90,7 @@ void choose_extractor(Job& job, const Options& options, const std::vector<const 
     const Spec spec = Spec::parse(text, "--extractor");
     job.extractor = make_extractor(extractor_for(spec, job.metrics), "--extractor");
     job.names = names_of(*job.extractor, spec);
-    if (files)
-        std::cerr << "note: files of features and statistics do not say what made them; here they count as "
-                  << job.names.frechet() << "\n";
+    job.assumed = files;
 }
 
 nlohmann::json number(double value) {
@@ -272,6 +271,9 @@ int run(const std::vector<std::string>& arguments) {
         std::cout << "generated  " << input.name << " (" << input.details << ")\n";
         print_rows(rows, warnings);
     }
+    if (job.assumed)
+        std::cerr << "note: files of features and statistics do not say what made them; here they count as "
+                  << job.names.frechet() << "\n";
     if (json) std::cout << out << "\n";
     for (const std::string& line : warnings)
         std::cout << (&line == &warnings[0] ? "\n" : "") << "  " << line << "\n";

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <tuple>
 
 #include "apps/commands.h"
 #include "apps/options.h"
@@ -49,7 +50,8 @@ int report(const SweepResult& result, const std::string& output, bool json) {
 int run_suite(const Command& command, const std::vector<std::string>& arguments, bool merge) {
     Options options(command);
     options.positional("suite", 1, "suite file")
-        .value("output", "", "run file (default results/runs/NAME.h5)");
+        .value("output", "", "run file (default results/runs/NAME.h5)")
+        .value("images", "", "samples a cell, in place of the suite's; a run that has fewer gets more");
     if (merge) {
         options.list("parts", "folder with parts (NAME.work) copied from another machine");
     } else {
@@ -57,7 +59,7 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
             .value("world-size", "", "number of processes")
             .flag("plan", "print the plan and stop");
     }
-    options.runtime().json();
+    options.cache().runtime().json();
     if (!options.parse(arguments)) {
         std::cout
             << "\nKeys of a suite file (key = value; lists by repeating the key; # starts a comment):\n";
@@ -66,10 +68,12 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
                         key.fallback.empty() ? "" : (" [" + key.fallback + "]").c_str());
         return 0;
     }
-    const Suite suite = read_suite(options.text("suite"));
+    Suite suite = read_suite(options.text("suite"));
+    if (options.has("images")) suite.images = options.integer("images", 2);
     SweepOptions sweep;
     sweep.output = options.text_or("output", default_output(suite));
     sweep.command_line = command_line();
+    std::tie(sweep.cache, sweep.cache_is_default) = options.feature_cache();
     if (merge) {
         sweep.merge_only = true;
         sweep.parts = options.texts("parts");
@@ -107,6 +111,7 @@ const Command kSweepCommand = {
     "  schedbench sweep suites/quickstart.suite\n"
     "  schedbench sweep suites/quickstart.suite --plan\n"
     "  schedbench sweep suites/quickstart.suite --output /data/run.h5 --rank 0 --world-size 2\n"
+    "  schedbench sweep suites/quickstart.suite --images 512    # adds images to each cell of the run\n"
     "A sweep that was stopped, or whose suite grew, computes only what is missing.\n",
     run_sweep_command};
 

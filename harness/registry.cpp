@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "data/dataset.h"
 #include "eval/extractor.h"
+#include "eval/metric_set.h"
 #include "learn/learner.h"
 #include "models/exact.h"
 #include "models/native.h"
@@ -109,6 +110,7 @@ const std::vector<RegistryKind>& registry() {
                                          samplers(),
                                          {"models", model_entries()},
                                          {"extractors", extractor_entries()},
+                                         {"metrics", metric_entries()},
                                          {"data", dataset_entries()},
                                          {"processes", NoiseProcess::entries()}};
     }();

@@ -1,0 +1,123 @@
+// metrics under the 2015 Inception network, with the synthetic weights that everybody can make: images of
+// several sizes against the public tools' features, several layers in one pass, a pass that is killed.
+#include <fcntl.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "../eval/inception_weights.h"
+#include "cli.h"
+#include "eval/statistics_file.h"
+#include "golden.h"
+#include "models/safetensors.h"
+
+namespace schedbench {
+namespace {
+
+using cli::Folder;
+namespace fs = std::filesystem;
+
+class MetricsInception : public ::testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        folder = std::make_unique<Folder>();
+        write_safetensors(folder->path("w.safetensors"), inception_weights::all(), {});
+        fs::create_directory(folder->path("odd"));
+        for (const auto& file : golden::files("metrics", ".png"))
+            fs::copy_file(file, folder->path("odd/" + file.filename().string()));
+    }
+    static void TearDownTestSuite() { folder.reset(); }
+    static std::string network(const std::string& pipeline) {
+        return " --extractor inception:file=w.safetensors,pipeline=" + pipeline + " ";
+    }
+    static at::Tensor exported(const std::string& line) {
+        folder->ok("metrics " + line + " --export-features f.npy");
+        return read_features(folder->path("f.npy"));
+    }
+    static std::unique_ptr<Folder> folder;
+};
+std::unique_ptr<Folder> MetricsInception::folder;
+
+TEST_F(MetricsInception, ImagesOfSeveralSizesAsThePublicTools) {
+    golden::Tally tally("metrics/odd images by the command");
+    for (const auto& file : golden::files("metrics", "_pool3.npy")) {
+        const std::string name = file.filename().string();
+        if (!name.starts_with("odd_")) continue;
+        const std::string tool = name.substr(4, name.find("_pool3") - 4);
+        const at::Tensor ours = exported("odd" + network(tool == "pytorchfid" ? "pytorch-fid" : tool));
+        const at::Tensor theirs = read_features(file);
+        ASSERT_EQ(ours.sizes(), theirs.sizes()) << name;
+        tally.add((ours - theirs).abs().max().item<double>(), 2e-5, name);
+    }
+    tally.report();
+}
+
+TEST_F(MetricsInception, SeveralLayersInOnePass) {
+    const auto rows = folder
+                          ->ok(
+                              "metrics odd odd --json --metric frechet --metric sfid --metric is:splits=2 "
+                              "--export-statistics s.npz" +
+                              network("tf1"))
+                          .json();
+    std::vector<std::string> names;
+    for (const auto& row : rows) names.push_back(row.at("metric"));
+    EXPECT_EQ(names, (std::vector<std::string>{"fid[tf1]", "fid[tf1]-debiased", "sfid[tf1]",
+                                               "sfid[tf1]-debiased", "is[tf1]:splits=2"}));
+    EXPECT_LT(rows[0].at("value").get<double>(), 1e-8);
+    EXPECT_LT(rows[2].at("value").get<double>(), 1e-8);
+    EXPECT_FALSE(rows[0].at("reliable").get<bool>());
+    EXPECT_EQ(rows[0].at("extractor").at("pipeline"), "tf1");
+    const FeatureStatistics statistics = read_statistics(folder->path("s.npz"), 2048);
+    ASSERT_TRUE(statistics.spatial.has_value());
+    EXPECT_EQ(statistics.spatial->mean.size(0), 2023);
+    // The statistics file, with sFID's pair, as a reference.
+    const auto again = folder->ok("metrics odd s.npz --json --metric sfid" + network("tf1")).json();
+    EXPECT_NEAR(again[0].at("value").get<double>(), 0, 1e-3);  // singular covariances, squared
+    // The score alone needs no reference; another pipeline is another name.
+    EXPECT_EQ(folder->ok("metrics odd --json --metric is:splits=1" + network("clean")).json()[0].at("metric"),
+              "is[clean]:splits=1");
+}
+
+TEST_F(MetricsInception, KilledAndContinued) {
+    fs::create_directory(folder->path("many"));
+    int copy = 0;
+    for (int round = 0; round < 5; ++round)
+        for (const auto& file : fs::directory_iterator(folder->path("odd")))
+            fs::copy_file(file.path(), folder->path("many/" + std::to_string(copy++) + ".png"));
+    const std::string line = "many" + network("tf1");
+    const pid_t child = fork();
+    if (child == 0) {
+        setenv("SCHEDBENCH_CACHE", folder->path("store").c_str(), 1);
+        const std::string weights = "inception:file=" + folder->path("w.safetensors") + ",pipeline=tf1";
+        const std::string images = folder->path("many"), output = folder->path("x.npy");
+        execl(SCHEDBENCH_PROGRAM, "schedbench", "metrics", images.c_str(), "--extractor", weights.c_str(),
+              "--export-features", output.c_str(), nullptr);
+        _exit(99);
+    }
+    // Killed as soon as the first block is sealed.
+    const off_t seal = 4096 + 16 * 2048 * 4;
+    bool sealed = false;
+    for (int i = 0; i < 6000 && !sealed; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        if (!fs::exists(folder->path("store"))) continue;
+        for (const auto& file : fs::directory_iterator(folder->path("store"))) {
+            const int handle = open(file.path().c_str(), O_RDONLY);
+            char byte = 0;
+            sealed |= pread(handle, &byte, 1, seal) == 1 && byte != 0;
+            close(handle);
+        }
+    }
+    ASSERT_TRUE(sealed);
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_FALSE(fs::exists(folder->path("x.npy")));
+    const at::Tensor continued = exported(line + "--cache store"), alone = exported(line);
+    EXPECT_TRUE(continued.equal(alone));
+    // With everything there no image is looked at again: it takes no network pass, so progress has no total.
+    EXPECT_TRUE(exported(line + "--cache store").equal(alone));
+}
+
+}  // namespace
+}  // namespace schedbench
