@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "harness/table.h"
 #include "store/export.h"
+#include "store/slim_copy.h"
 #include "store/validate.h"
 
 namespace schedbench {
@@ -49,7 +50,9 @@ int show(const std::vector<std::string>& arguments) {
 int export_run(const std::vector<std::string>& arguments) {
     Options options(kExportCommand);
     options.positional("run", 1, "run file")
-        .value("format", "csv", "csv or json: all cells; npy or npz: arrays of one cell")
+        .value("format", "csv",
+               "csv or json: all cells; npy or npz: arrays of one cell; slim: a run file\nwith what compare "
+               "and gate need")
         .value("cell", "", "cell id (npy, npz)")
         .value("array", "features", "features, images, labels, sample_ids, preview or influence:METRIC (npy)")
         .value("output", "", "file to write (default for csv and json: stdout)")
@@ -67,8 +70,11 @@ int export_run(const std::vector<std::string>& arguments) {
         export_npy(run, options.text("cell"), options.text("array"), options.text("output"));
     else if (format == "npz")
         export_npz(run, options.text("cell"), options.text("output"));
+    else if (format == "slim")
+        write_slim_copy(run, options.text("output"));
     else
-        throw Error("option", "\"" + format + "\" is not a format", "--format", "known: csv, json, npy, npz");
+        throw Error("option", "\"" + format + "\" is not a format", "--format",
+                    "known: csv, json, npy, npz, slim");
     std::cout << "wrote " << options.text("output") << "\n";
     return 0;
 }
@@ -97,9 +103,11 @@ int validate(const std::vector<std::string>& arguments) {
 const Command kShowCommand = {"show", "print what a run holds", "schedbench show RUN.h5 [--json]",
                               "  schedbench show results/runs/quickstart.h5\n", show};
 const Command kExportCommand = {
-    "export", "export a run as CSV, JSON, NPY or NPZ", "schedbench export RUN.h5 [options]",
+    "export", "export a run as CSV, JSON, NPY, NPZ, or slim as a baseline",
+    "schedbench export RUN.h5 [options]",
     "  schedbench export run.h5 --format csv > cells.csv\n"
-    "  schedbench export run.h5 --format npz --cell 0123456789abcdef --output cell.npz\n",
+    "  schedbench export run.h5 --format npz --cell 0123456789abcdef --output cell.npz\n"
+    "  schedbench export run.h5 --format slim --output baseline.h5\n",
     export_run};
 const Command kValidateCommand = {"validate", "check a run against the schema and its own hashes",
                                   "schedbench validate RUN.h5 [--json]",

@@ -80,7 +80,14 @@ std::string suite_of(const RunFile& run) {
     return "SUITE";
 }
 
-void advise(GateReport& report, const RunFile& fresh) {
+/// Only such a run can be added to.
+bool keeps_features(const RunFile& run) {
+    const std::vector<std::string> ids = run.ids("cells");
+    return std::any_of(ids.begin(), ids.end(),
+                       [&](const std::string& id) { return !run.cell(id).extractor.empty(); });
+}
+
+void advise(GateReport& report, const RunFile& fresh, const RunFile& baseline) {
     int64_t images = 0;
     bool paths = false, hopeless = false, unreliable = false;
     for (const GateRow& row : report.rows) {
@@ -96,12 +103,19 @@ void advise(GateReport& report, const RunFile& fresh) {
     }
     report.images = images;
     if (images > 0) {
-        const std::string command =
-            "schedbench sweep " + suite_of(fresh) + " --images " + std::to_string(images);
         report.advice.push_back("add images on both sides:");
-        report.advice.push_back("  " + command + " --output " + report.path_new);
-        report.advice.push_back("  " + command + " --output " + report.path_baseline +
-                                "   (with the program that made it)");
+        const auto add = [&](const RunFile& run, const std::string& remark) {
+            const std::string command =
+                "schedbench sweep " + suite_of(run) + " --images " + std::to_string(images) + " --output ";
+            if (keeps_features(run))
+                report.advice.push_back("  " + command + run.path() + remark);
+            else
+                report.advice.push_back("  " + command +
+                                        "RUN.h5, then schedbench export RUN.h5 --format slim --output " +
+                                        run.path() + remark);
+        };
+        add(fresh, "");
+        add(baseline, "   (with the program that made it)");
     }
     if (unreliable)
         report.advice.push_back(
@@ -245,7 +259,7 @@ GateReport run_gate(const ComparedRun& fresh, const ComparedRun& baseline,
         if (tolerance_of(tolerances, missing.metric)) add_missing(report, missing);
     note_ungated(report, comparison, tolerances);
     decide(report);
-    advise(report, fresh.run);
+    advise(report, fresh.run, baseline.run);
     return report;
 }
 
