@@ -151,7 +151,7 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("weights", "data"))
     parser.add_argument("name", nargs="?")
-    parser.add_argument("--to", default=None, metavar="FOLDER", help="where to put it; default: weights or datasets")
+    parser.add_argument("--to", default=None, metavar="FOLDER", help="where to put it; default: weights or downloads")
     parser.add_argument("--url", help="another address of the same file")
     parser.add_argument("--list", action="store_true", help="the names that can be fetched")
     options = parser.parse_args(arguments)
@@ -165,7 +165,7 @@ def main(arguments):
             raise Failure((f'"{options.name}" is not known' if options.name else "a name is needed") +
                           "; known: " + ", ".join(names))
         row = rows[names.index(options.name)]
-        folder = pathlib.Path(options.to or {"weights": "weights", "data": "datasets"}[options.kind])
+        folder = pathlib.Path(options.to or {"weights": "weights", "data": "downloads"}[options.kind])
         folder.mkdir(parents=True, exist_ok=True)
         say(f'{row["name"]}: licence: {row["licence"]}')
         print(convert(row, fetch(row, options.url or row["url"], folder), folder))

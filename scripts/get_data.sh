@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches a public data set, or statistics of one to compare with, checks it and unpacks it.
-#   scripts/get_data.sh NAME [--to FOLDER] [--url URL]     (FOLDER: datasets)
+#   scripts/get_data.sh NAME [--to FOLDER] [--url URL]     (FOLDER: downloads)
 #   scripts/get_data.sh --list
 # Prints what schedbench reads: cifar10:path=FOLDER/cifar-10-batches-bin, or a reference file FOLDER/NAME.npz.
 set -euo pipefail
