@@ -14,6 +14,8 @@
 #include "data/dataset.h"
 #include "data/image_grid.h"
 #include "eval/quantise.h"
+#include "harness/registry.h"
+#include "learn/learner.h"
 #include "models/safetensors.h"
 #include "samplers/sampler.h"
 #include "schedules/schedule.h"
@@ -83,6 +85,23 @@ void write_samples(const std::string& path, const NetworkDescription& descriptio
                      {pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3)}, 8);
 }
 
+/// The learned levels beside the weights, for learned:file=FILE, with the model they belong to.
+void write_schedule(const std::string& weights, const Dataset& data, const AdaptiveSchedule& schedule) {
+    if (schedule.log().empty()) {
+        std::cerr << "the levels were never updated: train longer, or with fewer levels or a smaller burn-in\n";
+        return;
+    }
+    LearnedSchedule learned = schedule.learned();
+    const auto source = dataset_source(data);
+    note_origin(learned, *make_model(Spec::parse("native:file='" + weights + "'")), source.get());
+    learned.provenance["command"] = command_line();
+    const std::string path = weights + ".schedule.json";
+    learned.write(path);
+    const ScheduleUpdate &first = schedule.log().front(), &last = schedule.log().back();
+    std::cout << "schedule: " << schedule.log().size() << " updates, length " << first.length << " at step "
+              << first.step << ", " << last.length << " at step " << last.step << "; wrote " << path << "\n";
+}
+
 int run(const std::vector<std::string>& arguments) {
     Options options(kTrainCommand);
     options.value("data", "fashion-mnist", "training images (schedbench list data)")
@@ -100,6 +119,9 @@ int run(const std::vector<std::string>& arguments) {
         .value("groups", "8", "groups of the group norm")
         .value("patch", "2", "space-to-depth before the first convolution")
         .value("dropout", "0", "dropout rate")
+        .value("schedule", "",
+               "levels to train at: adaptive:levels=256,... (learned meanwhile) or fixed:start={edm}; default: as the "
+               "objective draws them")
         .value("process", "", "noise process (default linear:T=1000; edm: continuous)")
         .value("sigma-data", "0.5", "standard deviation of the data, for edm's preconditioning")
         .flag("class-conditional", "give the network the labels")
@@ -127,6 +149,12 @@ int run(const std::vector<std::string>& arguments) {
     train.seed = static_cast<uint64_t>(options.integer("seed", 0));
     train.checkpoint_every = options.integer("checkpoint-every");
     train.checkpoint = output + ".state";
+    if (options.has("schedule")) {
+        check_free_levels(objective, "--schedule");
+        train.schedule = complete_training_schedule(Spec::parse(options.text("schedule"), "--schedule"),
+                                                    NoiseProcess(description.process), "--schedule")
+                             .print();
+    }
 
     std::cerr << "network: " << net.parameter_count() << " parameters, "
               << static_cast<double>(net.macs(data.height, data.width)) * 1e-6 << " MMAC an image; "
@@ -135,7 +163,9 @@ int run(const std::vector<std::string>& arguments) {
     const auto on_progress = [&](const TrainProgress& p) {
         char note[80];
         std::snprintf(note, sizeof note, "loss %.4g, %.0f images/s", p.loss, p.images_per_second);
-        progress.update(p.step, note);
+        progress.update(p.step, note + (p.schedule_updates > 0
+                                            ? ", " + std::to_string(p.schedule_updates) + " updates of the schedule"
+                                            : ""));
     };
     const auto on_checkpoint = [&](int64_t step, const Parameters& ema) {
         if (!options.has("samples")) return;
@@ -161,10 +191,15 @@ int run(const std::vector<std::string>& arguments) {
     metadata["seconds"] = format_number(std::round(result.seconds));
     metadata["threads"] = std::to_string(runtime.threads);
     metadata["loss_curve"] = curve.dump();
+    if (result.schedule) {
+        metadata["schedule"] = train.schedule;
+        metadata["schedule_log"] = result.schedule->log_json().dump();
+    }
     metadata["source"] = "trained by schedbench " SCHEDBENCH_VERSION;
     metadata["licence"] = "Apache-2.0";
     write_safetensors(output, tensors, metadata);
     std::cout << "wrote " << output << " after " << format_duration(result.seconds) << " of training\n";
+    if (result.schedule && result.schedule->adapts()) write_schedule(output, data, *result.schedule);
     return 0;
 }
 
@@ -175,6 +210,7 @@ const Command kTrainCommand = {
     "schedbench train --data DATA --objective OBJECTIVE --output FILE [options]",
     "  schedbench train --objective edm --output edm.safetensors --steps 20000 --samples /tmp\n"
     "  schedbench train --objective hybrid --process linear:T=1000 --output hybrid.safetensors\n"
+    "  schedbench train --objective edm --schedule adaptive:levels=64,burn-in=2000 --output online.safetensors\n"
     "A run that was stopped continues from FILE.state, with the same result as one that was left alone.\n",
     run};
 

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/noise.h"
+#include "learn/corrector_cost.h"
 #include "models/safetensors.h"
 
 namespace schedbench {
@@ -21,6 +22,7 @@ constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;  // Adam's usual
 struct TrainState {
     Parameters weights, ema, first, second;
     LossSecondMoment moments{1};
+    std::optional<AdaptiveSchedule> schedule;
     int64_t step = 0;
     double seconds = 0;
     std::vector<std::pair<int64_t, double>> curve;
@@ -37,6 +39,7 @@ std::string settings_text(const NetworkDescription& d, const Dataset& data, cons
     json["objective"] = objective_name(o.objective);
     json["options"] = {o.steps, o.batch,         o.learning_rate, o.warmup, o.decay,
                        o.ema,   o.clip_gradient, o.bf16,          o.seed};
+    if (!o.schedule.empty()) json["schedule"] = o.schedule;
     return json.dump();
 }
 
@@ -49,6 +52,7 @@ void save(const std::string& path, const TrainState& state, const std::string& s
     put("ema/", state.ema);
     put("adam1/", state.first);
     put("adam2/", state.second);
+    if (state.schedule) tensors.merge(state.schedule->state());
     tensors["moments/losses"] = state.moments.losses;
     tensors["moments/counts"] = state.moments.counts;
     at::Tensor curve = at::empty({static_cast<int64_t>(state.curve.size()), 2}, at::kDouble);
@@ -63,12 +67,13 @@ void save(const std::string& path, const TrainState& state, const std::string& s
     write_safetensors(path, tensors, {{"kind", "schedbench training state"}, {"settings", settings}});
 }
 
-TrainState restore(const std::string& path, const UNet& net, const std::string& settings) {
+TrainState restore(const std::string& path, const UNet& net, const std::string& settings,
+                   std::optional<AdaptiveSchedule> schedule) {
     const SafetensorsFile file = read_safetensors(path);
     if (file.meta("settings") != settings)
         throw Error("run",
                     "was made with other settings (network, data, objective, steps, batch, learning rate, "
-                    "seed or precision)",
+                    "schedule, seed or precision)",
                     path, "give the same options to continue it, or remove the file to start again");
     TrainState state;
     const auto get = [&](const std::string& prefix, Parameters& parameters) {
@@ -81,6 +86,8 @@ TrainState restore(const std::string& path, const UNet& net, const std::string& 
     get("ema/", state.ema);
     get("adam1/", state.first);
     get("adam2/", state.second);
+    if (schedule) schedule->restore(file.tensors, path);
+    state.schedule = std::move(schedule);
     state.moments.losses = file.at("moments/losses").clone();
     state.moments.counts = file.at("moments/counts").clone();
     const at::Tensor& curve = file.at("curve");
@@ -95,8 +102,10 @@ TrainState restore(const std::string& path, const UNet& net, const std::string& 
     return state;
 }
 
-TrainState fresh(const UNet& net, const NetworkDescription& d, const TrainOptions& options) {
+TrainState fresh(const UNet& net, const NetworkDescription& d, const TrainOptions& options,
+                 std::optional<AdaptiveSchedule> schedule) {
     TrainState state;
+    state.schedule = std::move(schedule);
     state.weights = checked_parameters(net, net.initial_parameters(options.seed), "initial values");
     for (const auto& [name, value] : state.weights) {
         state.ema[name] = value.clone();
@@ -137,6 +146,57 @@ TrainingBatch draw_batch(const Dataset& data, const NetworkDescription& d, const
             batch.labels.mutable_data_ptr<int64_t>()[i] = data.labels[static_cast<size_t>(image)];
     }
     return batch;
+}
+
+/// Level of each sample, from the same uniform number that chooses t without a schedule.
+std::vector<size_t> choose_levels(TrainingBatch& batch, const AdaptiveSchedule& schedule) {
+    const InstalledLevels& installed = schedule.installed();
+    std::vector<size_t> out;
+    batch.sigma = at::empty_like(batch.uniform);
+    batch.model_time = at::empty_like(batch.uniform);
+    for (int64_t i = 0; i < batch.uniform.size(0); ++i) {
+        const size_t level = schedule.choose(batch.uniform.const_data_ptr<double>()[i]);
+        out.push_back(level);
+        batch.sigma.mutable_data_ptr<double>()[i] = installed.sigma[level];
+        batch.model_time.mutable_data_ptr<double>()[i] = installed.model_time[level];
+    }
+    return out;
+}
+
+/// Corrector costs from the training pass and one more evaluation of each sample, at the level below its own and
+/// the same x (in the form of the path).
+void add_costs(AdaptiveSchedule& schedule, const NetworkDescription& d, const UNet& net,
+               const Parameters& parameters, const TrainingBatch& batch, const TrainingPass& pass,
+               const std::vector<size_t>& levels) {
+    c10::NoGradGuard no_grad;
+    const InstalledLevels& installed = schedule.installed();
+    std::vector<int64_t> rows;
+    std::vector<double> below, time, scale, below_scale, variance, below_variance, weight;
+    for (size_t i = 0; i < levels.size(); ++i) {
+        if (levels[i] == 0) continue;  // the cleanest level has none below
+        const PathPoint &left = installed.point[levels[i]], &entered = installed.point[levels[i] - 1];
+        rows.push_back(static_cast<int64_t>(i));
+        below.push_back(entered.located.level);
+        time.push_back(entered.located.model_time);
+        scale.push_back(left.scale), below_scale.push_back(entered.scale);
+        variance.push_back(left.sigma * left.sigma), below_variance.push_back(entered.sigma * entered.sigma);
+        weight.push_back(schedule.squared_velocity(levels[i]));
+    }
+    if (rows.empty()) return;
+    const auto column = [](const std::vector<double>& values) {
+        return at::tensor(values, at::kDouble).reshape({-1, 1, 1, 1});
+    };
+    const at::Tensor index = at::tensor(rows, at::kLong), s = column(scale), s1 = column(below_scale);
+    const at::Tensor x = pass.x.index_select(0, index).to(at::kDouble) * s;
+    const at::Tensor labels = batch.labels.defined() ? batch.labels.index_select(0, index) : at::Tensor();
+    const at::Tensor left_score = (pass.x0.index_select(0, index).to(at::kDouble) * s - x) / column(variance);
+    const at::Tensor x0 = network_denoise(d, net, parameters, (x / s1).to(at::kFloat),
+                                          at::tensor(below, at::kDouble), at::tensor(time, at::kDouble), labels)
+                              .x0.to(at::kDouble);
+    const at::Tensor entered_score = (x0 * s1 - x) / column(below_variance);
+    const at::Tensor values = (corrector_values(entered_score, left_score, 1) * at::tensor(weight, at::kDouble)).contiguous();
+    for (size_t i = 0; i < rows.size(); ++i)
+        schedule.add(levels[static_cast<size_t>(rows[i])], values.const_data_ptr<double>()[i]);
 }
 
 double learning_rate(const TrainOptions& o, int64_t step) {
@@ -202,9 +262,17 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
     const UNet net(description.config);
     const NoiseProcess process(description.process);
     const std::string settings = settings_text(description, data, options);
+    std::optional<AdaptiveSchedule> schedule;
+    if (!options.schedule.empty()) {
+        check_free_levels(options.objective, "--schedule");
+        schedule.emplace(Spec::parse(options.schedule, "--schedule"), process);
+        if (schedule->adapts() && description.config.dropout > 0)
+            throw Error("option", "is adaptive, but the costs come from the training pass, which drops units out",
+                        "--schedule", "use --dropout 0, or --schedule fixed");
+    }
     TrainState state = std::filesystem::exists(options.checkpoint)
-                           ? restore(options.checkpoint, net, settings)
-                           : fresh(net, description, options);
+                           ? restore(options.checkpoint, net, settings, std::move(schedule))
+                           : fresh(net, description, options, std::move(schedule));
 
     using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {
@@ -218,17 +286,24 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
     int64_t report_count = 0;
     for (auto& [name, value] : state.weights) value.set_requires_grad(true);
     while (state.step < options.steps) {
-        const TrainingBatch batch = draw_batch(data, description, options, state.step);
+        TrainingBatch batch = draw_batch(data, description, options, state.step);
+        std::vector<size_t> levels;
+        if (state.schedule) levels = choose_levels(batch, *state.schedule);
+        const bool adapts = state.schedule && state.schedule->adapts();
+        TrainingPass pass;
         // Dropout is the one draw that is ATen's: seeded by the step, so that a continued run repeats it.
         if (description.config.dropout > 0)
             at::manual_seed(options.seed * 1000003 + static_cast<uint64_t>(state.step));
-        const at::Tensor loss = objective_loss(options.objective, description, net, process,
-                                               compute_parameters(state.weights, options.bf16), batch,
-                                               state.moments, description.config.dropout);
+        const Parameters compute = compute_parameters(state.weights, options.bf16);
+        const at::Tensor loss =
+            objective_loss(options.objective, description, net, process, compute, batch, state.moments,
+                           description.config.dropout, adapts ? &pass : nullptr);
         loss.backward();
+        if (adapts) add_costs(*state.schedule, description, net, compute, batch, pass, levels);
         adam_step(state, options);
         const double value = loss.item<double>();
         ++state.step;
+        if (adapts) state.schedule->update(state.step);
         state.loss_sum += value, ++state.loss_count;
         report_sum += value, ++report_count;
         if (state.step % std::max<int64_t>(1, options.steps / 200) == 0) {
@@ -240,7 +315,8 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
             const double per_step = seconds_since(start) / static_cast<double>(state.step - first_step);
             on_progress({state.step, options.steps, report_sum / static_cast<double>(report_count),
                          per_step * static_cast<double>(options.steps - state.step),
-                         static_cast<double>(options.batch) / per_step});
+                         static_cast<double>(options.batch) / per_step,
+                         state.schedule ? static_cast<int64_t>(state.schedule->log().size()) : 0});
             last_report = Clock::now();
             report_sum = 0, report_count = 0;
         }
@@ -250,7 +326,7 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
             if (on_checkpoint) on_checkpoint(state.step, state.ema);
         }
     }
-    return {state.ema, state.curve, state.seconds};
+    return {state.ema, state.curve, state.seconds, std::move(state.schedule)};
 }
 
 }  // namespace schedbench

@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "models/native.h"
+#include "train/adaptive_schedule.h"
 #include "train/objective.h"
 
 namespace schedbench {
@@ -28,6 +30,7 @@ struct TrainOptions {
     double ema = 0.999;          ///< decay of the average a step, rising as (1 + k) / (10 + k) at the start
     double clip_gradient = 1.0;  ///< largest norm of the gradient
     bool bf16 = false;           ///< convolutions in bfloat16; master weights, norms and Adam in float32
+    std::string schedule;        ///< adaptive:... or fixed:..., completed; "": levels as the objective draws them
     uint64_t seed = 0;
     int64_t checkpoint_every = 500;  ///< steps
     std::string checkpoint;          ///< path of the state file; removed by nobody
@@ -38,12 +41,14 @@ struct TrainProgress {
     int64_t step = 0, steps = 0;
     double loss = 0;  ///< running mean since the last report
     double seconds_left = 0, images_per_second = 0;
+    int64_t schedule_updates = 0;  ///< of an adaptive schedule, so far
 };
 
 struct TrainResult {
     Parameters ema;                                 ///< the weights to ship
     std::vector<std::pair<int64_t, double>> curve;  ///< (step, mean loss since the previous point)
     double seconds = 0;                             ///< over all parts of the run
+    std::optional<AdaptiveSchedule> schedule;       ///< as it stands at the end
 };
 
 /// Trains from scratch, or continues from options.checkpoint if that file exists and was made with the same
