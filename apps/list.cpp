@@ -91,7 +91,7 @@ int run(const std::vector<std::string>& arguments) {
     options
         .positional(
             "kind", 1,
-            "schedules, samplers, models, extractors, data or processes; without it, all of them shortly")
+            "schedules, samplers, models, extractors, metrics, data or processes; without it, all of them shortly")
         .json();
     if (!options.parse(arguments)) return 0;
     const std::vector<RegistryKind>& kinds = registry();
@@ -139,7 +139,7 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kListCommand = {"list", "what exists: schedules, samplers, models, extractors, data, processes",
+const Command kListCommand = {"list", "what exists: schedules, samplers, models, extractors, metrics, data, processes",
                               "schedbench list [KIND] [--json]",
                               "  schedbench list\n"
                               "  schedbench list schedules\n"

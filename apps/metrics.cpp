@@ -285,16 +285,16 @@ int run(const std::vector<std::string>& arguments) {
 const Command kMetricsCommand = {
     "metrics", "metrics between any two sets of images, features, statistics or cells",
     "schedbench metrics GENERATED [REFERENCE] [options]",
-    "  schedbench metrics samples/ cifar10:path=DIR,split=train --extractor inception:file=W,pipeline=tf1\n"
-    "  schedbench metrics samples.npz reference.npz --extractor inception:file=W,pipeline=tf1 --metric sfid\n"
+    "  schedbench metrics fashion-mnist:split=test fashion-mnist --images 300 --reference-images 500 \\\n"
+    "      --extractor pixels --metric frechet --metric kid\n"
+    "  schedbench metrics samples/ cifar10:path=DIR --extractor inception:file=W,pipeline=tf1\n"
+    "  schedbench metrics samples.npz ref.npz --extractor inception:file=W,pipeline=tf1 --metric sfid\n"
     "  schedbench metrics samples/ --extractor inception:file=W,pipeline=tf1 --metric is\n"
     "  schedbench metrics run.h5:0123 run.h5:4567 --metric kid --metric prdc --json\n"
-    "  schedbench metrics folder:path=DIR,size=32 --extractor classifier:file=C --export-statistics s.npz\n"
-    "A set is a folder of PNG and JPEG files, an .npy or .npz file, a run (all its cells), RUN.h5:ID, or a "
-    "data\n"
-    "spec. Features are kept in the cache: a pass that was stopped goes on where it was. ? behind a value "
-    "says\n"
-    "that there are too few samples for its interval.\n",
+    "  schedbench metrics folder:path=DIR --extractor classifier:file=C --export-statistics s.npz\n"
+    "A set is a folder of PNG and JPEG files, an .npy or .npz file, a run (all its cells),\n"
+    "RUN.h5:ID, or a data spec. Features are kept in the cache: a pass that was stopped goes on\n"
+    "where it was. ? behind a value says that there are too few samples for its interval.\n",
     run};
 
 }  // namespace schedbench

@@ -376,6 +376,11 @@ std::string print_table(const Table& table, TableFormat format) {
                                           [](const TableRow& row) { return std::isnan(row.delta_se); });
         if (table.comparisons > 0 && untested)
             out += "no errors of differences are known for this metric: every cell counts as unresolved\n";
+        std::string others;
+        for (const std::string& name : table.metrics)
+            if (name != "bpd" && influence_metric(name) != influence_metric(table.metric))
+                others += (others.empty() ? "" : ", ") + name;
+        if (!others.empty()) out += "also stored (--metric NAME): " + others + "\n";
         if (warning.starts_with(kUnreliable))
             out += "? interval unreliable: " + warning.substr(std::string(kUnreliable).size()) + "\n";
         else if (!warning.empty())

@@ -44,6 +44,7 @@ class SweepTest : public ::testing::Test {
             fs::temp_directory_path() / ("schedbench-sweep-" + std::to_string(getpid()) + "-" + info->name());
         fs::remove_all(folder_);
         fs::create_directories(folder_);
+        setenv("SCHEDBENCH_CACHE", "none", 1);
         suite_ = write("tiny.suite", kSuite);
     }
     void TearDown() override {
