@@ -121,6 +121,8 @@ nlohmann::json row_json(const NamedMetric& m, const MetricInput& generated, cons
             {"extractor", extractor}};
 }
 
+constexpr size_t kColumns = 100;  // of the table for people
+
 void print_rows(const std::vector<NamedMetric>& rows, std::vector<std::string>& warnings) {
     size_t widths[2] = {6, 5};
     std::vector<std::string> values;
@@ -136,9 +138,12 @@ void print_rows(const std::vector<NamedMetric>& rows, std::vector<std::string>& 
     }
     for (size_t i = 0; i < rows.size(); ++i) {
         const Estimate& e = rows[i].estimate;
+        std::string meaning = e.estimand;  // the whole of it is in --json
+        const size_t comma = meaning.rfind(',');
+        if (widths[0] + widths[1] + meaning.size() + 6 > kColumns && comma != std::string::npos)
+            meaning.resize(comma);
         std::cout << "  " << rows[i].name << std::string(widths[0] - rows[i].name.size() + 2, ' ')
-                  << std::string(widths[1] - shown(values[i]), ' ') << values[i] << "  " << e.estimand
-                  << "\n";
+                  << std::string(widths[1] - shown(values[i]), ' ') << values[i] << "  " << meaning << "\n";
         std::string why = std::isfinite(e.se) ? "" : e.method;
         if (!e.warning.empty()) why += (why.empty() ? "" : "; ") + e.warning;
         if (why.empty()) continue;
