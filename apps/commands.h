@@ -19,6 +19,7 @@ extern const Command kValidateCommand;
 extern const Command kTrainCommand;
 extern const Command kKnotsCommand;
 extern const Command kLearnCommand;
+extern const Command kModesCommand;
 extern const Command kStatisticsCommand;
 extern const Command kBpdCommand;
 extern const Command kLikelihoodCommand;
@@ -31,7 +32,7 @@ extern const Command kSpectrumCommand;
 
 inline std::vector<const Command*> command_list() { return {
     &kSweepCommand, &kMergeCommand, &kTableCommand, &kMetricsCommand, &kCompareCommand, &kGateCommand, &kShowCommand, &kExportCommand, &kValidateCommand,
-    &kKnotsCommand, &kLearnCommand, &kStatisticsCommand, &kBpdCommand, &kLikelihoodCommand, &kSampleCommand,
+    &kKnotsCommand, &kLearnCommand, &kModesCommand, &kStatisticsCommand, &kBpdCommand, &kLikelihoodCommand, &kSampleCommand,
     &kTrainCommand, &kTrainFeaturesCommand, &kSpectrumCommand, &kVerifyCommand, &kListCommand, &kDoctorCommand,
 }; }
 

@@ -44,7 +44,8 @@ nlohmann::json cost_report(const LearnedSchedule& learned, const Schedule& sched
     for (double error : errors_of(learned, schedule)) out["level_error"].push_back(number_or_null(error));
     out["length"] = learned.curve.length.back();
     out["length_se"] = number_or_null(length_error(learned));
-    for (const char* key : {"energy", "energy_se"}) out[key] = number_or_null(number_at(learned.provenance, key));
+    for (const char* key : {"energy", "energy_se"})
+        out[key] = number_or_null(number_at(learned.provenance, key));
     out["probes"] = learned.provenance.value("probes", nlohmann::json());
     out["warning"] = learned.provenance.value("warning", "");
     return out;
@@ -57,7 +58,8 @@ void print_cost_report(std::ostream& out, const LearnedSchedule& learned, const 
     out << "\nlength " << with_error(learned.curve.length.back(), length_error(learned)) << "\nenergy "
         << with_error(number_at(learned.provenance, "energy"), number_at(learned.provenance, "energy_se"))
         << " over " << learned.curve.sigma.size() - 1 << " intervals of "
-        << learned.provenance.value("probes", int64_t{0}) << " probes\nerrors of the knots, in percent of the level:";
+        << learned.provenance.value("probes", int64_t{0})
+        << " probes\nerrors of the knots, in percent of the level:";
     for (double value : error) out << " " << (std::isfinite(value) ? short_number(100 * value, 2) : "?");
     out << "\n\n";
 
@@ -73,7 +75,8 @@ void print_cost_report(std::ostream& out, const LearnedSchedule& learned, const 
         const double low = sigma[edge(b)], high = sigma[edge(b + 1)];
         std::string knots;
         for (double level : schedule.effective)
-            if (level > low && (level < high || (b + 1 == bands && level <= high * (1 + 1e-12)))) knots += "o";
+            if (level > low && (level < high || (b + 1 == bands && level <= high * (1 + 1e-12))))
+                knots += "o";
         if (b == 0)
             for (double level : schedule.effective)
                 if (level > 0 && level <= low) knots += "o";

@@ -6,8 +6,8 @@ namespace schedbench {
 
 at::Tensor corrector_values(const at::Tensor& entered_score, const at::Tensor& left_score,
                             double squared_velocity) {
-    // Two equal scores differ by their rounding, and a path without any cost must have none: 1e-14 of a score,
-    // squared. Networks round at 1e-7, but there costs are never as small.
+    // Two equal scores differ by their rounding, and a path without any cost must have none: 1e-14 of a
+    // score, squared. Networks round at 1e-7, but there costs are never as small.
     constexpr double kRounding = 1e-28;
     const auto square = [](const at::Tensor& x) { return x.to(at::kDouble).square().flatten(1).sum(1); };
     const at::Tensor gap = square(entered_score - left_score);

@@ -13,11 +13,13 @@
 
 namespace schedbench {
 
-/// The cost of each row of x, drawn from `left`: [B] float64. A gap of scores within their rounding counts as 0.
+/// The cost of each row of x, drawn from `left`: [B] float64. A gap of scores within their rounding counts as
+/// 0.
 at::Tensor corrector_values(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& entered,
                             const PathPoint& left, const Velocity& velocity, const at::Tensor& labels);
 
 /// The same from two scores that are known already, like x.
-at::Tensor corrector_values(const at::Tensor& entered_score, const at::Tensor& left_score, double squared_velocity);
+at::Tensor corrector_values(const at::Tensor& entered_score, const at::Tensor& left_score,
+                            double squared_velocity);
 
 }  // namespace schedbench

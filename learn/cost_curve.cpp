@@ -56,15 +56,15 @@ std::vector<double> CostCurve::length_se(double exponent) const {
     const size_t blocks = block_size.size(), grid = cost.size();
     std::vector<double> out(grid + 1, blocks < 2 ? kNaN : 0.0);
     if (blocks < 2) return out;
-    // Influence of block b on the length up to j: (size_b / n) sum_{i<j} (mean_bi - L_i) d(L_i^exponent)/dL_i.
+    // Influence of block b on the length up to j: (size_b / n) sum_{i<j} (mean_bi - L_i)
+    // d(L_i^exponent)/dL_i.
     std::vector<double> influence(blocks, 0.0);
     for (size_t j = 0; j < grid; ++j) {
         double sum = 0;
         const double mean = cost[j].mean;
         for (size_t b = 0; b < blocks; ++b) {
             if (mean > 0)
-                influence[b] +=
-                    (block_mean[b * grid + j] - mean) * exponent * std::pow(mean, exponent - 1);
+                influence[b] += (block_mean[b * grid + j] - mean) * exponent * std::pow(mean, exponent - 1);
             const double weighted =
                 influence[b] * static_cast<double>(block_size[b]) / static_cast<double>(probes);
             sum += weighted * weighted;

@@ -9,8 +9,8 @@
 
 namespace schedbench {
 
-/// What one block of consecutive probes says of every interval. Blocks may be measured anywhere and in any order;
-/// CostCurve::add takes them in the order of their probes, so sums do not depend on who measured what.
+/// What one block of consecutive probes says of every interval. Blocks may be measured anywhere and in any
+/// order; CostCurve::add takes them in the order of their probes, so sums do not depend on who measured what.
 struct CostBlock {
     int64_t first = 0, count = 0;       ///< probes first .. first + count - 1
     std::vector<RunningMean> interval;  ///< [G]
@@ -41,8 +41,9 @@ struct CostCurve {
     std::vector<double> length_se(double exponent = 0.5) const;
     /// Energy of the grid, sum of costs: at least length^2 / G, with equality where all costs are equal.
     Estimate energy() const;
-    /// Local cost delta in ln sigma, [G]: L / (ln sigma_{j+1} - ln sigma_j)^power, at the geometric middle of each
-    /// interval; power 2, or 4 for the predictor cost. The length is the integral of delta^(1/power) over ln sigma.
+    /// Local cost delta in ln sigma, [G]: L / (ln sigma_{j+1} - ln sigma_j)^power, at the geometric middle of
+    /// each interval; power 2, or 4 for the predictor cost. The length is the integral of delta^(1/power)
+    /// over ln sigma.
     std::vector<Estimate> local_cost(int power = 2) const;
 };
 

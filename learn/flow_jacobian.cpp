@@ -18,10 +18,12 @@ at::Tensor row_dot(const at::Tensor& a, const at::Tensor& b) {
 }
 
 /// d output / d input contracted with `weight`; zeros like the input where there is no dependence.
-at::Tensor contracted(const at::Tensor& output, const at::Tensor& input, const at::Tensor& weight, bool with_graph) {
+at::Tensor contracted(const at::Tensor& output, const at::Tensor& input, const at::Tensor& weight,
+                      bool with_graph) {
     if (!output.requires_grad()) return at::zeros_like(input);
-    const at::Tensor out = torch::autograd::grad({output}, {input}, {weight}, /*retain_graph=*/true, with_graph,
-                                                 /*allow_unused=*/true)[0];
+    const at::Tensor out =
+        torch::autograd::grad({output}, {input}, {weight}, /*retain_graph=*/true, with_graph,
+                              /*allow_unused=*/true)[0];
     return out.defined() ? out : at::zeros_like(input);
 }
 
@@ -82,7 +84,8 @@ TransposedSolve FlowJacobian::solve_transposed(const at::Tensor& b, double toler
     if (!(out.residual <= 10 * tolerance))
         throw Error("number",
                     "the inverse Jacobian of the predictor step was not found: residual " +
-                        format_number(out.residual) + " after " + std::to_string(out.iterations) + " iterations",
+                        format_number(out.residual) + " after " + std::to_string(out.iterations) +
+                        " iterations",
                     where, "the step folds space or is too wide: use a smaller spacing, or cost=corrector");
     out.solution = z;
     return out;

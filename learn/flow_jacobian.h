@@ -1,4 +1,5 @@
-// Products with the Jacobian of a map of batches whose rows do not see each other, and solves with its transpose.
+// Products with the Jacobian of a map of batches whose rows do not see each other, and solves with its
+// transpose.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,8 +26,8 @@ class FlowJacobian {
     at::Tensor times(const at::Tensor& w) const;
     /// All of J with a graph, [B, d, d], by d reverse passes.
     at::Tensor dense() const;
-    /// J^T z = b by conjugate gradients on J J^T z = J b, all rows at once, until every row has |J^T z - b| <=
-    /// tolerance |b|. Error("number") at `where` if `iterations` do not get there.
+    /// J^T z = b by conjugate gradients on J J^T z = J b, all rows at once, until every row has |J^T z - b|
+    /// <= tolerance |b|. Error("number") at `where` if `iterations` do not get there.
     TransposedSolve solve_transposed(const at::Tensor& b, double tolerance, int64_t iterations,
                                      const std::string& where) const;
     /// Gradient with respect to the input of the sum of `value`; zeros where it does not depend on it.

@@ -25,8 +25,8 @@ void check_range(const NoiseProcess& process, double low, double high, const std
     if (low < process.sigma_min() * (1 - kSlack) || high > process.sigma_max() * (1 + kSlack))
         throw Error("number",
                     "the range " + format_number(low) + " to " + format_number(high) +
-                        " goes beyond the levels of the model, " + format_number(process.sigma_min()) + " to " +
-                        format_number(process.sigma_max()),
+                        " goes beyond the levels of the model, " + format_number(process.sigma_min()) +
+                        " to " + format_number(process.sigma_max()),
                     where, "give sigma-min and sigma-max inside it");
 }
 
@@ -75,20 +75,23 @@ std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, do
 namespace {
 
 /// Values of single probes, checked: neither NaN nor of a size that no score of images or vectors has.
-RunningMean checked_mean(const at::Tensor& values, int64_t dims, const LocatedLevel& to, const LocatedLevel& from,
-                         const std::string& model) {
-    constexpr double kMost = 1e10;  // a dimension; even a point mass costs only 4 sinh^2 of half the log ratio
+RunningMean checked_mean(const at::Tensor& values, int64_t dims, const LocatedLevel& to,
+                         const LocatedLevel& from, const std::string& model) {
+    constexpr double kMost =
+        1e10;  // a dimension; even a point mass costs only 4 sinh^2 of half the log ratio
     const at::Tensor flat = values.contiguous();
     RunningMean out;
     for (int64_t i = 0; i < flat.numel(); ++i) {
         const double value = flat.const_data_ptr<double>()[i];
         const bool finite = std::isfinite(value);
         if (!finite || std::abs(value) > kMost * static_cast<double>(dims))
-            throw Error("number",
-                        (finite ? "the scores of the model grow without bound (a cost of " + format_number(value) + ")"
-                                : std::string("the model returned a value that is not finite")) +
-                            " between levels " + format_number(to.level) + " and " + format_number(from.level),
-                        model, finite ? "check that the model is trained for these levels" : "");
+            throw Error(
+                "number",
+                (finite
+                     ? "the scores of the model grow without bound (a cost of " + format_number(value) + ")"
+                     : std::string("the model returned a value that is not finite")) +
+                    " between levels " + format_number(to.level) + " and " + format_number(from.level),
+                model, finite ? "check that the model is trained for these levels" : "");
         out.add(value);
     }
     return out;
@@ -104,8 +107,8 @@ void check_options(const CostOptions& options) {
 }  // namespace
 
 CostBlock measure_cost_block(const Denoiser& denoiser, const ProbeSource& source,
-                             const std::vector<LocatedLevel>& levels, const CostOptions& options, int64_t first,
-                             int64_t count) {
+                             const std::vector<LocatedLevel>& levels, const CostOptions& options,
+                             int64_t first, int64_t count) {
     const c10::NoGradGuard no_grad;
     check_options(options);
     SCHEDBENCH_ASSERT(levels.size() >= 2 && first >= 0 && count >= 1);
@@ -117,13 +120,14 @@ CostBlock measure_cost_block(const Denoiser& denoiser, const ProbeSource& source
     predictor.seed = options.seed;
     CostBlock out{first, count, {}};
     for (size_t j = 0; j + 1 < levels.size(); ++j) {
-        const PathPoint to = path_point(options.form, levels[j]), from = path_point(options.form, levels[j + 1]);
+        const PathPoint to = path_point(options.form, levels[j]),
+                        from = path_point(options.form, levels[j + 1]);
         const auto draw = static_cast<uint32_t>(j);
         const at::Tensor x = noised_at(x0, from, options.seed, probe_ids, draw);
-        const at::Tensor values =
-            options.cost == CostOptions::Cost::corrector
-                ? corrector_values(denoiser, x, to, from, options.velocity, labels)
-                : predictor_values(denoiser, x, to, from, options.velocity, labels, predictor, probe_ids, draw);
+        const at::Tensor values = options.cost == CostOptions::Cost::corrector
+                                      ? corrector_values(denoiser, x, to, from, options.velocity, labels)
+                                      : predictor_values(denoiser, x, to, from, options.velocity, labels,
+                                                         predictor, probe_ids, draw);
         out.interval.push_back(
             checked_mean(values, x0.numel() / count, levels[j], levels[j + 1], denoiser.spec()));
     }
@@ -138,7 +142,8 @@ void measure_cost(CostCurve& curve, const Denoiser& denoiser, const ProbeSource&
     check_probes(source, denoiser);
     std::vector<double> sigma;
     for (const LocatedLevel& level : levels) sigma.push_back(level.level);
-    if (sigma.size() < 2) throw Error("number", "one level alone has no interval to measure", denoiser.spec());
+    if (sigma.size() < 2)
+        throw Error("number", "one level alone has no interval to measure", denoiser.spec());
     if (curve.sigma.empty()) {
         curve.sigma = sigma;
         curve.cost.resize(sigma.size() - 1);
@@ -149,7 +154,8 @@ void measure_cost(CostCurve& curve, const Denoiser& denoiser, const ProbeSource&
     const auto enough = [&] {
         if (curve.probes >= options.probes) return true;
         return options.tolerance > 0 && curve.block_size.size() >= kLeastBlocks &&
-               curve.length_se(options.exponent).back() <= options.tolerance * curve.length(options.exponent).back();
+               curve.length_se(options.exponent).back() <=
+                   options.tolerance * curve.length(options.exponent).back();
     };
     while (!enough()) {
         const int64_t last = std::min(options.probes, (curve.probes / options.batch + 1) * options.batch);

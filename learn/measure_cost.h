@@ -31,14 +31,15 @@ using CostProgress = std::function<bool(const CostCurve& so_far)>;  ///< after e
 /// for a range that is empty or outside the model's, or a spacing that is not positive.
 std::vector<LocatedLevel> probe_grid(const NoiseProcess& process, double low, double high, double spacing,
                                      bool whole_table, const std::string& where);
-/// Any levels above 0, rising, as the process has them; entries that coincide count once. Error("number") as above.
+/// Any levels above 0, rising, as the process has them; entries that coincide count once. Error("number") as
+/// above.
 std::vector<LocatedLevel> located_grid(const NoiseProcess& process, const std::vector<double>& levels,
                                        const std::string& where);
 
 /// Probes first .. first + count - 1 on all intervals. Independent of what else is measured where.
 CostBlock measure_cost_block(const Denoiser& denoiser, const ProbeSource& source,
-                             const std::vector<LocatedLevel>& levels, const CostOptions& options, int64_t first,
-                             int64_t count);
+                             const std::vector<LocatedLevel>& levels, const CostOptions& options,
+                             int64_t first, int64_t count);
 
 /// Continues `curve` (empty: starts it) up to options.probes probes over `levels` (rising), or until the
 /// tolerance is met: decided after each merged block, from the fourth on, so that it depends on nothing else.

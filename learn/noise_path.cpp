@@ -24,8 +24,8 @@ PathPoint path_point(PathForm form, const LocatedLevel& located) {
     return {located, form, scale, level * scale, std::atan(level)};
 }
 
-at::Tensor noised_at(const at::Tensor& x0, const PathPoint& point, uint64_t seed, std::span<const int64_t> ids,
-                     uint32_t draw) {
+at::Tensor noised_at(const at::Tensor& x0, const PathPoint& point, uint64_t seed,
+                     std::span<const int64_t> ids, uint32_t draw) {
     return noised(x0 * point.scale, point.sigma, seed, ids, draw);
 }
 

@@ -1,6 +1,6 @@
-// A point of the forward process x_t = s x_0 + sigma n, in the variance-exploding or the variance-preserving form,
-// and the score of its marginal. Costs between two levels compare scores at the *same* x, so they differ between
-// the two forms, although the networks behind them are the same.
+// A point of the forward process x_t = s x_0 + sigma n, in the variance-exploding or the variance-preserving
+// form, and the score of its marginal. Costs between two levels compare scores at the *same* x, so they
+// differ between the two forms, although the networks behind them are the same.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,11 +28,11 @@ struct PathPoint {
 PathPoint path_point(PathForm form, const LocatedLevel& located);
 
 /// s x0 + sigma z; z of the ids under purpose `probe`, as noised() of probe_source.h.
-at::Tensor noised_at(const at::Tensor& x0, const PathPoint& point, uint64_t seed, std::span<const int64_t> ids,
-                     uint32_t draw);
+at::Tensor noised_at(const at::Tensor& x0, const PathPoint& point, uint64_t seed,
+                     std::span<const int64_t> ids, uint32_t draw);
 
-/// grad log p_t(x) = (s D(x/s; level) - x) / sigma^2, float64, like x. Of an exact target its own closed form, which
-/// does not cancel at small levels. Keeps the graph of x, if there is one.
+/// grad log p_t(x) = (s D(x/s; level) - x) / sigma^2, float64, like x. Of an exact target its own closed
+/// form, which does not cancel at small levels. Keeps the graph of x, if there is one.
 at::Tensor path_score(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& point,
                       const at::Tensor& labels);
 
@@ -49,6 +49,7 @@ struct Velocity {
     double c = 0.5;  ///< of `data` only
     double squared(const PathPoint& entered, const PathPoint& left) const;
 };
-Velocity parse_velocity(const std::string& name, double c, const std::string& where);  ///< Error("spec"), ("number")
+Velocity parse_velocity(const std::string& name, double c,
+                        const std::string& where);  ///< Error("spec"), ("number")
 
 }  // namespace schedbench

@@ -53,18 +53,20 @@ at::Tensor probe_set(const at::Tensor& rows, const PredictorOptions& options, st
 }
 
 struct Pushed {
-    at::Tensor target;                 ///< score_{t'}(F(X)), [B, d]
-    std::array<at::Tensor, 2> pushed;  ///< J^{-T} (score_t(X) - g), with one probe set each; dense: twice the same
+    at::Tensor target;  ///< score_{t'}(F(X)), [B, d]
+    std::array<at::Tensor, 2>
+        pushed;  ///< J^{-T} (score_t(X) - g), with one probe set each; dense: twice the same
 };
 
-Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& entered, const PathPoint& left,
-                    const at::Tensor& labels, const PredictorOptions& options, std::span<const int64_t> ids,
-                    uint32_t draw) {
+Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& entered,
+                    const PathPoint& left, const at::Tensor& labels, const PredictorOptions& options,
+                    std::span<const int64_t> ids, uint32_t draw) {
     if (!denoiser.differentiable())
-        throw Error("option",
-                    "the model " + denoiser.spec() +
-                        " gives no derivatives of its output, and the predictor cost needs the Jacobian of a step",
-                    "cost=predictor", "use cost=corrector, or a native or exact model");
+        throw Error(
+            "option",
+            "the model " + denoiser.spec() +
+                " gives no derivatives of its output, and the predictor cost needs the Jacobian of a step",
+            "cost=predictor", "use cost=corrector, or a native or exact model");
     const std::string where = interval_name(denoiser, entered, left);
     const at::AutoGradMode with_graph(true);
     const at::Tensor leaf = x.detach().to(at::kDouble).clone().requires_grad_(true);
@@ -77,8 +79,8 @@ Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoi
         const at::Tensor full = jacobian.dense();
         const auto [sign, log_determinant] = at::linalg_slogdet(full);
         if ((sign <= 0).any().item<bool>())  // NaN is for the check of values
-            throw Error("number", "the Euler step of the predictor folds space: its Jacobian is singular", where,
-                        "use a smaller spacing, or cost=corrector");
+            throw Error("number", "the Euler step of the predictor folds space: its Jacobian is singular",
+                        where, "use a smaller spacing, or cost=corrector");
         const at::Tensor g = jacobian.gradient(log_determinant);
         const at::Tensor y =
             at::linalg_solve(full.detach().transpose(1, 2), (start - g).unsqueeze(2)).squeeze(2);
@@ -118,7 +120,8 @@ at::Tensor weighted_product(const Pushed& p, size_t first, size_t second, double
     constexpr double kRounding = 1e-26;
     const at::Tensor product = ((p.target - p.pushed[first]) * (p.target - p.pushed[second])).sum(1);
     const at::Tensor least = kRounding * (p.target.square().sum(1) + p.pushed[first].square().sum(1));
-    return squared_velocity * at::where(product.abs() <= least, at::zeros_like(product), product);  // keeps NaN
+    return squared_velocity *
+           at::where(product.abs() <= least, at::zeros_like(product), product);  // keeps NaN
 }
 
 }  // namespace
@@ -132,7 +135,8 @@ at::Tensor predictor_values(const Denoiser& denoiser, const at::Tensor& x, const
 
 at::Tensor predictor_plugin_values(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& entered,
                                    const PathPoint& left, const Velocity& velocity, const at::Tensor& labels,
-                                   const PredictorOptions& options, std::span<const int64_t> ids, uint32_t draw) {
+                                   const PredictorOptions& options, std::span<const int64_t> ids,
+                                   uint32_t draw) {
     const Pushed p = push_forward(denoiser, x, entered, left, labels, options, ids, draw);
     return weighted_product(p, 0, 0, velocity.squared(entered, left));
 }

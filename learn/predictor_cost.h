@@ -6,8 +6,9 @@
 //     VE: F(x) = x + (t - t') t score_t(x)           t = sigma
 //     VP: F(x) = x + (t - t') tan(t) (x + score_t(x))    t = arctan(level)
 //
-// The second score is that of the distribution F pushes p_t to. The inverse is a solve, never 1 - h J': on Gaussian
-// data the first-order form is wrong by (1 - t^2/c^2)^2. For a smooth score L is of *fourth* order in the step.
+// The second score is that of the distribution F pushes p_t to. The inverse is a solve, never 1 - h J': on
+// Gaussian data the first-order form is wrong by (1 - t^2/c^2)^2. For a smooth score L is of *fourth* order
+// in the step.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,7 +20,8 @@
 namespace schedbench {
 
 struct PredictorOptions {
-    int64_t dense_dims = 16;   ///< up to this many dimensions: all of J, its inverse and its determinant, exactly
+    int64_t dense_dims =
+        16;  ///< up to this many dimensions: all of J, its inverse and its determinant, exactly
     bool gaussian = false;     ///< normal probes instead of random signs
     int64_t probes = 1;        ///< probes in each of the two independent sets, above dense_dims
     double tolerance = 1e-6;   ///< largest relative residual of a solve; float32 networks reach about 1e-6
@@ -31,12 +33,12 @@ struct PredictorOptions {
 at::Tensor predictor_step(const at::Tensor& x, const at::Tensor& score, const PathPoint& entered,
                           const PathPoint& left);
 
-/// The cost of each row of x, drawn from `left`: [B] float64. Above dense_dims the gradient of the log-determinant
-/// is Hutchinson's estimate z^T (d_k J) e with J^T z = e for probes e, and the square of the residual is the product
-/// of two residuals with independent probe sets: its mean has no bias (the square of one has), but a single value may be
-/// negative. `ids` name the rows' probes (with `draw`).
-/// Error("option") if the model has no derivatives; Error("number") where F folds space (det J <= 0) or where a solve
-/// does not reach the tolerance.
+/// The cost of each row of x, drawn from `left`: [B] float64. Above dense_dims the gradient of the
+/// log-determinant is Hutchinson's estimate z^T (d_k J) e with J^T z = e for probes e, and the square of the
+/// residual is the product of two residuals with independent probe sets: its mean has no bias (the square of
+/// one has), but a single value may be negative. `ids` name the rows' probes (with `draw`). Error("option")
+/// if the model has no derivatives; Error("number") where F folds space (det J <= 0) or where a solve does
+/// not reach the tolerance.
 at::Tensor predictor_values(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& entered,
                             const PathPoint& left, const Velocity& velocity, const at::Tensor& labels,
                             const PredictorOptions& options, std::span<const int64_t> ids, uint32_t draw);
@@ -44,6 +46,7 @@ at::Tensor predictor_values(const Denoiser& denoiser, const at::Tensor& x, const
 /// The estimate with one probe set squared, which is biased upwards: to show by how much.
 at::Tensor predictor_plugin_values(const Denoiser& denoiser, const at::Tensor& x, const PathPoint& entered,
                                    const PathPoint& left, const Velocity& velocity, const at::Tensor& labels,
-                                   const PredictorOptions& options, std::span<const int64_t> ids, uint32_t draw);
+                                   const PredictorOptions& options, std::span<const int64_t> ids,
+                                   uint32_t draw);
 
 }  // namespace schedbench

@@ -49,64 +49,60 @@ std::vector<LocatedLevel> located(const NoiseProcess& process, const std::vector
 
 SpecEntry score_optimal_entry() {
     using Type = SpecParam::Type;
-    return {"score-optimal",
-            "knots at equal length, sum of cost^exponent, of the path of distributions; learned from a model and "
-            "data",
-            "Williams et al. 2024 (Score-Optimal Diffusion Schedules), eqs. 13-15 and alg. 1",
-            {{"cost",
-              Type::choice,
-              "corrector",
-              "of the step from level to level: for a Langevin corrector, or after an Euler predictor (derivatives)",
-              {"corrector", "predictor"}},
-             {"path",
-              Type::choice,
-              "ve",
-              "form in which two levels are compared at the same x: x0 + sigma n, or variance-preserving",
-              {"ve", "vp"}},
-             {"weight",
-              Type::choice,
-              "entered",
-              "velocity v: sigma of the level entered (paper), of the level left, geometric mean, 1, or "
-              "sqrt(c^2 + sigma^2)",
-              {"entered", "left", "geometric", "one", "data"}},
-             {"c", Type::number, "0.5", "standard deviation of the data, for weight=data"},
-             {"grid",
-              Type::choice,
-              "log-sigma",
-              "probed levels: uniform in ln sigma (rounded to the table there is), the whole table, or `knots` "
-              "levels uniform in sigma^(1/rho)",
-              {"log-sigma", "table", "rho"}},
-             {"spacing", Type::number, "0.1", "largest step of the log-sigma grid, in ln sigma"},
-             {"knots", Type::integer, "18", "levels of grid=rho"},
-             {"rho", Type::number, "7", "of grid=rho and of the interpolants in sigma^(1/rho)"},
-             {"iterations", Type::integer, "0", "updates of the grid itself before its costs are kept"},
-             {"gamma", Type::number, "1", "blend of each update: gamma new + (1 - gamma) old"},
-             {"probes", Type::integer, "80", "data draws an interval (at most); two evaluations each"},
-             {"batch", Type::integer, "10", "probes a block"},
-             {"tolerance",
-              Type::number,
-              "0",
-              "stop when the length's standard error is this part of it (from 4 blocks on); 0: all probes"},
-             {"hutchinson",
-              Type::integer,
-              "1",
-              "probes in each of two sets for the log-determinant, cost=predictor above 16 dimensions"},
-             {"exponent",
-              Type::number,
-              "auto",
-              "length of an interval = cost^exponent; auto: 1/2, or 1/4 for the predictor, whose cost is of "
-              "fourth order in the step"},
-             {"cap", Type::number, "0", "most that one length may be, in mean lengths; 0: no cap"},
-             {"seed", Type::integer, "0", "seed of the probes' noise"},
-             {"interpolant", Type::choice, "pchip-ln-sigma", "interpolant of level against length",
-              interpolant_names()},
-             {"sigma-min", Type::number, "auto", "lowest level; auto: the model's, at least 0.002"},
-             {"sigma-max", Type::number, "auto", "highest level; auto: the model's, at most 80"},
-             {"end",
-              Type::choice,
-              "zero",
-              "zero: N levels, then 0; sigma-min: N+1 levels",
-              {"zero", "sigma-min"}}}};
+    return {
+        "score-optimal",
+        "knots at equal length, sum of cost^exponent, of the path of distributions; learned from a model and "
+        "data",
+        "Williams et al. 2024 (Score-Optimal Diffusion Schedules), eqs. 13-15 and alg. 1",
+        {{"cost",
+          Type::choice,
+          "corrector",
+          "of the step from level to level: for a Langevin corrector, or after an Euler predictor "
+          "(derivatives)",
+          {"corrector", "predictor"}},
+         {"path",
+          Type::choice,
+          "ve",
+          "form in which two levels are compared at the same x: x0 + sigma n, or variance-preserving",
+          {"ve", "vp"}},
+         {"weight",
+          Type::choice,
+          "entered",
+          "velocity v: sigma of the level entered (paper), of the level left, geometric mean, 1, or "
+          "sqrt(c^2 + sigma^2)",
+          {"entered", "left", "geometric", "one", "data"}},
+         {"c", Type::number, "0.5", "standard deviation of the data, for weight=data"},
+         {"grid",
+          Type::choice,
+          "log-sigma",
+          "probed levels: uniform in ln sigma (rounded to the table there is), the whole table, or `knots` "
+          "levels uniform in sigma^(1/rho)",
+          {"log-sigma", "table", "rho"}},
+         {"spacing", Type::number, "0.1", "largest step of the log-sigma grid, in ln sigma"},
+         {"knots", Type::integer, "18", "levels of grid=rho"},
+         {"rho", Type::number, "7", "of grid=rho and of the interpolants in sigma^(1/rho)"},
+         {"iterations", Type::integer, "0", "updates of the grid itself before its costs are kept"},
+         {"gamma", Type::number, "1", "blend of each update: gamma new + (1 - gamma) old"},
+         {"probes", Type::integer, "80", "data draws an interval (at most); two evaluations each"},
+         {"batch", Type::integer, "10", "probes a block"},
+         {"tolerance", Type::number, "0",
+          "stop when the length's standard error is this part of it (from 4 blocks on); 0: all probes"},
+         {"hutchinson", Type::integer, "1",
+          "probes in each of two sets for the log-determinant, cost=predictor above 16 dimensions"},
+         {"exponent", Type::number, "auto",
+          "length of an interval = cost^exponent; auto: 1/2, or 1/4 for the predictor, whose cost is of "
+          "fourth order in the step"},
+         {"cap", Type::number, "0", "most that one length may be, in mean lengths; 0: no cap"},
+         {"seed", Type::integer, "0", "seed of the probes' noise"},
+         {"interpolant", Type::choice, "pchip-ln-sigma", "interpolant of level against length",
+          interpolant_names()},
+         {"sigma-min", Type::number, "auto", "lowest level; auto: the model's, at least 0.002"},
+         {"sigma-max", Type::number, "auto", "highest level; auto: the model's, at most 80"},
+         {"end",
+          Type::choice,
+          "zero",
+          "zero: N levels, then 0; sigma-min: N+1 levels",
+          {"zero", "sigma-min"}}}};
 }
 
 void complete_score_optimal(Spec& spec, const NoiseProcess& process, const std::string& where) {
@@ -122,7 +118,8 @@ void complete_score_optimal(Spec& spec, const NoiseProcess& process, const std::
          "key \"gamma\" of score-optimal must lie in (0, 1], not " + format_number(spec.number("gamma")));
     need(spec.number("tolerance") >= 0, "key \"tolerance\" of score-optimal must not be negative");
     need(spec.number("cap") == 0 || spec.number("cap") >= 1,
-         "key \"cap\" of score-optimal must be 0 (off) or at least 1, not " + format_number(spec.number("cap")));
+         "key \"cap\" of score-optimal must be 0 (off) or at least 1, not " +
+             format_number(spec.number("cap")));
     const bool predictor = spec.text("cost") == "predictor";
     if (spec.is_auto("exponent")) spec.set("exponent", SpecValue::of_number(predictor ? 0.25 : 0.5));
     const double exponent = spec.number("exponent");
@@ -144,7 +141,8 @@ void complete_score_optimal(Spec& spec, const NoiseProcess& process, const std::
 CostOptions score_optimal_options(const Spec& completed) {
     const std::string where = completed.print();
     CostOptions out;
-    out.cost = completed.text("cost") == "predictor" ? CostOptions::Cost::predictor : CostOptions::Cost::corrector;
+    out.cost =
+        completed.text("cost") == "predictor" ? CostOptions::Cost::predictor : CostOptions::Cost::corrector;
     out.form = parse_path_form(completed.text("path"), where);
     out.velocity = parse_velocity(completed.text("weight"), completed.number("c"), where);
     out.probes = completed.integer("probes");
@@ -176,13 +174,12 @@ void measure_score_optimal(ScoreOptimalCosts& costs, const Spec& completed, cons
             return !stopped;
         });
         if (stopped || costs.past.size() >= iterations) return;
-        costs.past.push_back({costs.curve.sigma, costs.curve.length(options.exponent).back(),
-                              costs.curve.energy().value});
+        costs.past.push_back(
+            {costs.curve.sigma, costs.curve.length(options.exponent).back(), costs.curve.energy().value});
         std::vector<double> means = costs.curve.means();
         for (double& mean : means) mean = std::max(mean, 0.0);
-        const std::vector<LocatedLevel> next =
-            located_grid(process, update_schedule(costs.curve.sigma, means, update, completed.print()),
-                         completed.print());
+        const std::vector<LocatedLevel> next = located_grid(
+            process, update_schedule(costs.curve.sigma, means, update, completed.print()), completed.print());
         costs.curve = {};
         for (const LocatedLevel& level : next) costs.curve.sigma.push_back(level.level);
         costs.curve.cost.resize(next.size() - 1);
@@ -210,8 +207,9 @@ LearnedSchedule score_optimal_schedule(const ScoreOptimalCosts& costs, const Spe
     out.curve.interpolant = interpolant_of(completed, where);
     std::string warning;
     if (!(out.curve.length.back() > 0)) {
-        warning = "all costs are zero: to this model every schedule is as good as any other, so the spacing of the "
-                  "probed levels is kept";
+        warning =
+            "all costs are zero: to this model every schedule is as good as any other, so the spacing of the "
+            "probed levels is kept";
         for (size_t i = 0; i < out.curve.length.size(); ++i) out.curve.length[i] = static_cast<double>(i);
     }
     const Estimate energy = curve.energy();

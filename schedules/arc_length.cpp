@@ -61,10 +61,10 @@ LengthCurve::LengthCurve(std::vector<double> length, std::vector<double> sigma, 
                         std::to_string(sigma_.size()) + " levels",
                     where);
     if (!kind_.takes_zero() && !(sigma_[0] > 0))
-        throw Error("number",
-                    "interpolation in ln sigma needs positive levels, but the lowest is " +
-                        format_number(sigma_[0]),
-                    where, "use interpolant=pchip-sigma");
+        throw Error(
+            "number",
+            "interpolation in ln sigma needs positive levels, but the lowest is " + format_number(sigma_[0]),
+            where, "use interpolant=pchip-sigma");
     for (double level : sigma_) value_.push_back(kind_.value_of(level));
     if (kind_.cubic) slope_ = pchip_slopes(length_, value_);
 }
@@ -101,7 +101,8 @@ std::vector<double> LengthCurve::equal_pieces(int steps) const {
 std::vector<double> cumulative_length(const std::vector<double>& costs, double exponent, double floor,
                                       double cap) {
     if (cap != 0 && !(cap >= 1))
-        throw Error("number", "the cap on single lengths must be 0 (off) or at least 1, not " + format_number(cap),
+        throw Error("number",
+                    "the cap on single lengths must be 0 (off) or at least 1, not " + format_number(cap),
                     "cap", "it is a multiple of the mean length");
     const double largest = costs.empty() ? 0 : std::max(0.0, *std::max_element(costs.begin(), costs.end()));
     std::vector<double> piece;
@@ -121,7 +122,8 @@ std::string Collapse::advice() const {
     if (!found) return "";
     return "the knots are leaving the clean end: the cleanest interval is " + format_number(clean_widening) +
            " times as wide as at first, and the measured length fell to " + format_number(length_ratio) +
-           " of what it was; read few knots off a fine grid (iterations=0), or use weight=geometric or weight=left";
+           " of what it was; read few knots off a fine grid (iterations=0), or use weight=geometric or "
+           "weight=left";
 }
 
 Collapse find_collapse(const std::vector<std::vector<double>>& grids, const std::vector<double>& lengths) {

@@ -47,16 +47,17 @@ std::vector<double> cumulative_length(const std::vector<double>& costs, double e
                                       double cap = 0);
 
 /// Repeated updates of few knots may leave the clean end: a step into a small level is nearly free under the
-/// weight sigma(t'), however wide it is, so every update widens it. The length of the path does not depend on the
-/// knots, so a measured length that falls while the cleanest interval widens says that this has happened.
+/// weight sigma(t'), however wide it is, so every update widens it. The length of the path does not depend on
+/// the knots, so a measured length that falls while the cleanest interval widens says that this has happened.
 struct Collapse {
     bool found = false;
-    double length_ratio = 1;   ///< length on the last grid over that on the first
-    double clean_widening = 1; ///< ln(grid[1]/grid[0]) of the last grid over that of the first
+    double length_ratio = 1;     ///< length on the last grid over that on the first
+    double clean_widening = 1;   ///< ln(grid[1]/grid[0]) of the last grid over that of the first
     std::string advice() const;  ///< one line for people; "" unless found
 };
-/// grids: [k] lists of the same number of rising levels above 0, in the order of the updates; lengths: [k], of the
-/// costs measured on each. Found: the length fell below half of the first, and the cleanest interval widened.
+/// grids: [k] lists of the same number of rising levels above 0, in the order of the updates; lengths: [k],
+/// of the costs measured on each. Found: the length fell below half of the first, and the cleanest interval
+/// widened.
 Collapse find_collapse(const std::vector<std::vector<double>>& grids, const std::vector<double>& lengths);
 
 /// One UpdateSchedule step. grid: T+1 rising levels; costs[j] >= 0 belongs to [grid[j], grid[j+1]]. All costs

@@ -73,7 +73,8 @@ const std::vector<std::string>& interpolant_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> out;
         for (bool cubic : {true, false})
-            for (Coordinate coordinate : kCoordinates) out.push_back(interpolant_name({cubic, coordinate, 7}));
+            for (Coordinate coordinate : kCoordinates)
+                out.push_back(interpolant_name({cubic, coordinate, 7}));
         return out;
     }();
     return names;

@@ -1,5 +1,5 @@
-// In which coordinate levels are interpolated against length, and by what: straight lines or the cubic that keeps
-// the shape of the data.
+// In which coordinate levels are interpolated against length, and by what: straight lines or the cubic that
+// keeps the shape of the data.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@ struct Interpolant {
         sigma,
         ln_sigma,
         root,  ///< sigma^(1/rho) (Karras et al. 2022, eq. 5)
-        time,  ///< omega = ln(1 + sigma^2) = -ln abar, the integrated noise rate of a variance-preserving process
+        time,  ///< omega = ln(1 + sigma^2) = -ln abar, the integrated noise rate of a variance-preserving
+               ///< process
     };
     bool cubic = true;
     Coordinate coordinate = Coordinate::ln_sigma;
@@ -30,7 +31,8 @@ inline constexpr Interpolant Interpolant::linear{false, Coordinate::sigma, 7};
 inline constexpr Interpolant Interpolant::pchip_sigma{true, Coordinate::sigma, 7};
 inline constexpr Interpolant Interpolant::pchip_ln_sigma{true, Coordinate::ln_sigma, 7};
 
-/// linear, linear-ln-sigma, linear-root, linear-time, and pchip-sigma, pchip-ln-sigma, pchip-root, pchip-time.
+/// linear, linear-ln-sigma, linear-root, linear-time, and pchip-sigma, pchip-ln-sigma, pchip-root,
+/// pchip-time.
 const std::vector<std::string>& interpolant_names();
 std::string interpolant_name(const Interpolant& interpolant);
 /// Error("spec") for another name, Error("number") for a rho that is not positive.

@@ -71,8 +71,8 @@ LearnedSchedule LearnedSchedule::from_json(const nlohmann::json& in, const std::
             const nlohmann::json& curve = in.at("curve");
             out.curve.sigma = curve.at("sigma").get<std::vector<double>>();
             out.curve.length = curve.at("length").get<std::vector<double>>();
-            out.curve.interpolant = parse_interpolant(curve.at("interpolant").get<std::string>(), where,
-                                                      curve.value("rho", 7.0));
+            out.curve.interpolant =
+                parse_interpolant(curve.at("interpolant").get<std::string>(), where, curve.value("rho", 7.0));
             LengthCurve(out.curve.length, out.curve.sigma, out.curve.interpolant,
                         where);  // checks the numbers
             return out;
@@ -133,8 +133,8 @@ void check_learned_model(const Spec& schedule, const std::string& model, const s
     const LearnedSchedule learned = LearnedSchedule::read(file->text);
     const std::string owner = learned.provenance.value("model", "");
     if (owner.empty() || owner == model) return;
-    throw Error("option", "the schedule " + file->text + " was learned from " + owner + ", not from " + model, where,
-                "learn one for this model, or say learned:file=...,transfer=true");
+    throw Error("option", "the schedule " + file->text + " was learned from " + owner + ", not from " + model,
+                where, "learn one for this model, or say learned:file=...,transfer=true");
 }
 
 std::vector<double> LearnedSchedule::levels(int steps, const std::string& end_rule,

@@ -60,9 +60,9 @@ struct LearnedSchedule {
                                const std::string& where) const;
 };
 
-/// A spec learned:file=... is for the model that its file names (provenance, key "model"). Error("option") if that
-/// is not `model` (Denoiser::spec(), which holds the hash of the weights), unless the spec says transfer=true. Every
-/// other spec passes, as does a file that names no model.
+/// A spec learned:file=... is for the model that its file names (provenance, key "model"). Error("option") if
+/// that is not `model` (Denoiser::spec(), which holds the hash of the weights), unless the spec says
+/// transfer=true. Every other spec passes, as does a file that names no model.
 void check_learned_model(const Spec& schedule, const std::string& model, const std::string& where);
 
 }  // namespace schedbench

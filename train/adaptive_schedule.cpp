@@ -20,17 +20,25 @@ std::vector<SpecParam> start_keys() {
 }
 
 SpecEntry adaptive_entry() {
-    SpecEntry entry{"adaptive",
-                    "levels learned during training: equal length of the path under the network of the moment",
-                    "Williams et al. 2024 (Score-Optimal Diffusion Schedules), alg. 2",
-                    start_keys()};
+    SpecEntry entry{
+        "adaptive",
+        "levels learned during training: equal length of the path under the network of the moment",
+        "Williams et al. 2024 (Score-Optimal Diffusion Schedules), alg. 2", start_keys()};
     for (SpecParam param : std::vector<SpecParam>{
              {"gamma", Type::number, "0.05", "blend of an update: gamma new + (1 - gamma) old"},
              {"least", Type::integer, "24", "an update needs more than this many values of every interval"},
-             {"burn-in", Type::integer, "1000", "steps before the first update: costs of an untrained network "
-                                                "draw all levels to the noisy end"},
-             {"path", Type::choice, "ve", "form in which two levels are compared at the same x", {"ve", "vp"}},
-             {"weight", Type::choice, "entered", "velocity v, as of score-optimal",
+             {"burn-in", Type::integer, "1000",
+              "steps before the first update: costs of an untrained network "
+              "draw all levels to the noisy end"},
+             {"path",
+              Type::choice,
+              "ve",
+              "form in which two levels are compared at the same x",
+              {"ve", "vp"}},
+             {"weight",
+              Type::choice,
+              "entered",
+              "velocity v, as of score-optimal",
               {"entered", "left", "geometric", "one", "data"}},
              {"c", Type::number, "0.5", "standard deviation of the data, for weight=data"},
              {"cap", Type::number, "0", "most that one length may be, in mean lengths; 0: no cap"},
@@ -45,10 +53,9 @@ SpecEntry adaptive_entry() {
 std::vector<double> start_levels(const Spec& spec, const NoiseProcess& process) {
     Spec start = spec.nested("start");
     if (!start.find("end")) start.set("end", SpecValue::of_text("sigma-min"));
-    const Schedule schedule =
-        build_schedule(start, process,
-                       {static_cast<int>(spec.integer("levels")) - 1, TimeRule::fractional, false},
-                       "key start of " + spec.name);
+    const Schedule schedule = build_schedule(
+        start, process, {static_cast<int>(spec.integer("levels")) - 1, TimeRule::fractional, false},
+        "key start of " + spec.name);
     std::vector<double> out = schedule.requested;
     std::reverse(out.begin(), out.end());
     if (out.front() == 0) out.erase(out.begin());
@@ -113,7 +120,8 @@ InstalledLevels AdaptiveSchedule::tables(const std::vector<double>& sigma) const
     InstalledLevels out;
     const std::string where = spec_.print();
     if (sigma.size() < 3)
-        throw Error("number", "a training schedule needs at least 3 levels, not " + std::to_string(sigma.size()),
+        throw Error("number",
+                    "a training schedule needs at least 3 levels, not " + std::to_string(sigma.size()),
                     where);
     constexpr double kSlack = 1e-9;
     for (size_t i = 0; i < sigma.size(); ++i) {
@@ -146,9 +154,10 @@ size_t AdaptiveSchedule::choose(double uniform) const {
 void AdaptiveSchedule::add(size_t level, double cost) {
     SCHEDBENCH_ASSERT(level >= 1 && level < installed_.sigma.size());
     if (!std::isfinite(cost))
-        throw Error("number", "the cost of going to level " + format_number(installed_.sigma[level - 1]) +
-                                  " is not finite",
-                    "training", "lower the learning rate, or train in float32");
+        throw Error(
+            "number",
+            "the cost of going to level " + format_number(installed_.sigma[level - 1]) + " is not finite",
+            "training", "lower the learning rate, or train in float32");
     installed_.cost[level - 1].add(cost);
 }
 
@@ -159,9 +168,8 @@ double AdaptiveSchedule::squared_velocity(size_t level) const {
 
 bool AdaptiveSchedule::update(int64_t step) {
     const bool ready = adapts_ && step >= burn_in_ &&
-                       std::all_of(installed_.cost.begin(), installed_.cost.end(), [&](const RunningMean& cost) {
-                           return cost.n > least_ && cost.mean > 0;
-                       });
+                       std::all_of(installed_.cost.begin(), installed_.cost.end(),
+                                   [&](const RunningMean& cost) { return cost.n > least_ && cost.mean > 0; });
     if (!ready) return false;
     std::vector<double> costs;
     for (const RunningMean& cost : installed_.cost) costs.push_back(cost.mean);
@@ -173,7 +181,8 @@ bool AdaptiveSchedule::update(int64_t step) {
                               after = update_schedule(before, costs, options_, "training schedule");
     install(after);
     for (int q = 0; q <= ScheduleUpdate::kQuantiles; ++q)
-        entry.quantiles.push_back(after[static_cast<size_t>(q) * (after.size() - 1) / ScheduleUpdate::kQuantiles]);
+        entry.quantiles.push_back(
+            after[static_cast<size_t>(q) * (after.size() - 1) / ScheduleUpdate::kQuantiles]);
     log_.push_back(std::move(entry));
     measured_sigma_ = before;
     measured_cost_ = costs;

@@ -1,10 +1,10 @@
-// Levels that are learned while the network is trained (Williams, Campbell, Doucet, Syed 2024, arXiv 2412.07877,
-// algorithm 2; details of the estimator as in the first author's code, notes 3).
+// Levels that are learned while the network is trained (Williams, Campbell, Doucet, Syed 2024, arXiv
+// 2412.07877, algorithm 2; details of the estimator as in the first author's code, notes 3).
 //
-// The network is trained at T levels, each equally often. Of every sample at level t > 0 the training pass is used
-// again: one more evaluation at the next cleaner level, at the same x and without a gradient, gives one value of the
-// corrector cost. When every interval has more than `least` of them, the levels are updated by equal length,
-// blended with gamma, and the counts begin again.
+// The network is trained at T levels, each equally often. Of every sample at level t > 0 the training pass is
+// used again: one more evaluation at the next cleaner level, at the same x and without a gradient, gives one
+// value of the corrector cost. When every interval has more than `least` of them, the levels are updated by
+// equal length, blended with gamma, and the counts begin again.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -36,9 +36,9 @@ struct InstalledLevels {
 };
 
 struct ScheduleUpdate {
-    int64_t step = 0;                ///< after this many optimiser steps
-    double length = 0, energy = 0;   ///< of the levels before the update
-    std::vector<double> quantiles;   ///< kQuantiles + 1 levels after it, at equal parts of the index
+    int64_t step = 0;               ///< after this many optimiser steps
+    double length = 0, energy = 0;  ///< of the levels before the update
+    std::vector<double> quantiles;  ///< kQuantiles + 1 levels after it, at equal parts of the index
     static constexpr int kQuantiles = 16;
 };
 
@@ -48,8 +48,8 @@ class AdaptiveSchedule {
     AdaptiveSchedule(const Spec& spec, const NoiseProcess& process);
 
     const InstalledLevels& installed() const { return installed_; }
-    /// Replaces levels, conditioning times, points and counts in one step. Error("number") for levels that do not
-    /// rise or leave the process's range; then everything is as it was.
+    /// Replaces levels, conditioning times, points and counts in one step. Error("number") for levels that do
+    /// not rise or leave the process's range; then everything is as it was.
     void install(const std::vector<double>& sigma);
 
     /// The level of a uniform number in (0, 1]: 0 .. T-1, each equally likely.
@@ -59,7 +59,8 @@ class AdaptiveSchedule {
     /// v^2 of the same interval.
     double squared_velocity(size_t level) const;
     bool adapts() const { return adapts_; }
-    /// Updates the levels if they adapt, the burn-in is over and every interval has its values. True if it did.
+    /// Updates the levels if they adapt, the burn-in is over and every interval has its values. True if it
+    /// did.
     bool update(int64_t step);
     const std::vector<ScheduleUpdate>& log() const { return log_; }
 
@@ -67,7 +68,8 @@ class AdaptiveSchedule {
     std::map<std::string, at::Tensor> state() const;
     void restore(const std::map<std::string, at::Tensor>& tensors, const std::string& where);
 
-    /// The curve of the last update (Error("run") before the first), for knots of any number; provenance has the log.
+    /// The curve of the last update (Error("run") before the first), for knots of any number; provenance has
+    /// the log.
     LearnedSchedule learned() const;
     nlohmann::json log_json() const;
 

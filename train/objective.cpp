@@ -32,10 +32,11 @@ std::string objective_name(Objective objective) {
 
 void check_free_levels(Objective objective, const std::string& where) {
     if (objective == Objective::hybrid || objective == Objective::vlb)
-        throw Error("option",
-                    "the objective " + objective_name(objective) +
-                        " is made of terms between entries of the noise table, so its levels cannot be chosen",
-                    where, "use --objective simple or edm");
+        throw Error(
+            "option",
+            "the objective " + objective_name(objective) +
+                " is made of terms between entries of the noise table, so its levels cannot be chosen",
+            where, "use --objective simple or edm");
 }
 
 LossSecondMoment::LossSecondMoment(int64_t table_size)

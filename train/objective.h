@@ -42,7 +42,8 @@ struct TrainingBatch {
     at::Tensor noise;    ///< like x0, standard normal
     at::Tensor uniform;  ///< [B] float64 in (0, 1]: chooses t
     at::Tensor normal;   ///< [B] float64: chooses sigma (edm)
-    at::Tensor sigma, model_time;  ///< [B] float64: levels of a training schedule (simple and edm); undefined: drawn
+    at::Tensor sigma,
+        model_time;  ///< [B] float64: levels of a training schedule (simple and edm); undefined: drawn
 };
 
 /// What the network saw and said in the pass of a loss, for whoever can use it again.
@@ -50,7 +51,8 @@ struct TrainingPass {
     at::Tensor x, x0;  ///< x0 + sigma n and D(x), [B, C, H, W], without a graph
 };
 
-/// Error("option") for an objective whose terms belong to the entries of a table, so that levels cannot be chosen.
+/// Error("option") for an objective whose terms belong to the entries of a table, so that levels cannot be
+/// chosen.
 void check_free_levels(Objective objective, const std::string& where);
 
 /// Mean loss of the batch, differentiable with respect to `parameters`. `moments` is used and updated by vlb

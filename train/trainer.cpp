@@ -163,8 +163,8 @@ std::vector<size_t> choose_levels(TrainingBatch& batch, const AdaptiveSchedule& 
     return out;
 }
 
-/// Corrector costs from the training pass and one more evaluation of each sample, at the level below its own and
-/// the same x (in the form of the path).
+/// Corrector costs from the training pass and one more evaluation of each sample, at the level below its own
+/// and the same x (in the form of the path).
 void add_costs(AdaptiveSchedule& schedule, const NetworkDescription& d, const UNet& net,
                const Parameters& parameters, const TrainingBatch& batch, const TrainingPass& pass,
                const std::vector<size_t>& levels) {
@@ -190,11 +190,13 @@ void add_costs(AdaptiveSchedule& schedule, const NetworkDescription& d, const UN
     const at::Tensor x = pass.x.index_select(0, index).to(at::kDouble) * s;
     const at::Tensor labels = batch.labels.defined() ? batch.labels.index_select(0, index) : at::Tensor();
     const at::Tensor left_score = (pass.x0.index_select(0, index).to(at::kDouble) * s - x) / column(variance);
-    const at::Tensor x0 = network_denoise(d, net, parameters, (x / s1).to(at::kFloat),
-                                          at::tensor(below, at::kDouble), at::tensor(time, at::kDouble), labels)
-                              .x0.to(at::kDouble);
+    const at::Tensor x0 =
+        network_denoise(d, net, parameters, (x / s1).to(at::kFloat), at::tensor(below, at::kDouble),
+                        at::tensor(time, at::kDouble), labels)
+            .x0.to(at::kDouble);
     const at::Tensor entered_score = (x0 * s1 - x) / column(below_variance);
-    const at::Tensor values = (corrector_values(entered_score, left_score, 1) * at::tensor(weight, at::kDouble)).contiguous();
+    const at::Tensor values =
+        (corrector_values(entered_score, left_score, 1) * at::tensor(weight, at::kDouble)).contiguous();
     for (size_t i = 0; i < rows.size(); ++i)
         schedule.add(levels[static_cast<size_t>(rows[i])], values.const_data_ptr<double>()[i]);
 }
@@ -267,7 +269,8 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
         check_free_levels(options.objective, "--schedule");
         schedule.emplace(Spec::parse(options.schedule, "--schedule"), process);
         if (schedule->adapts() && description.config.dropout > 0)
-            throw Error("option", "is adaptive, but the costs come from the training pass, which drops units out",
+            throw Error("option",
+                        "is adaptive, but the costs come from the training pass, which drops units out",
                         "--schedule", "use --dropout 0, or --schedule fixed");
     }
     TrainState state = std::filesystem::exists(options.checkpoint)

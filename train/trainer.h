@@ -30,7 +30,7 @@ struct TrainOptions {
     double ema = 0.999;          ///< decay of the average a step, rising as (1 + k) / (10 + k) at the start
     double clip_gradient = 1.0;  ///< largest norm of the gradient
     bool bf16 = false;           ///< convolutions in bfloat16; master weights, norms and Adam in float32
-    std::string schedule;        ///< adaptive:... or fixed:..., completed; "": levels as the objective draws them
+    std::string schedule;  ///< adaptive:... or fixed:..., completed; "": levels as the objective draws them
     uint64_t seed = 0;
     int64_t checkpoint_every = 500;  ///< steps
     std::string checkpoint;          ///< path of the state file; removed by nobody

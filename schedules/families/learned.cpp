@@ -19,11 +19,12 @@ std::vector<double> levels(const FamilyContext& c) {
 
 ScheduleFamily learned() {
     ScheduleFamily f;
-    f.entry = {"learned",
-               "read off a file that `schedbench learn` wrote",
-               "",
-               {{"file", SpecParam::Type::text, "", "the file", {}, true},
-                {"transfer", SpecParam::Type::flag, "false", "use it on another model than it was learned from"}}};
+    f.entry = {
+        "learned",
+        "read off a file that `schedbench learn` wrote",
+        "",
+        {{"file", SpecParam::Type::text, "", "the file", {}, true},
+         {"transfer", SpecParam::Type::flag, "false", "use it on another model than it was learned from"}}};
     f.coordinate = "learned";
     f.map = "the curve or the paths of the file";
     f.levels = levels;

@@ -1,5 +1,7 @@
 // learn: closed forms on Gaussian data, and files that other commands accept.
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "cli.h"
@@ -33,6 +35,55 @@ TEST(CliLearn, ScoreOptimalOnGaussianData) {
     folder.ok(
         "sample --model exact:gaussian --schedule learned:file=so.json,transfer=true --sampler euler --steps 5 --count 3 "
         "--output x.npy");
+}
+
+TEST(CliLearn, KnotsComeWithErrorsAndAFileIsForItsModel) {
+    const Folder folder;
+    const std::string learn = "learn score-optimal:probes=40,spacing=0.3 --steps 6 ";
+    const auto json =
+        folder.ok(learn + "--model 'exact:mixture,means=[-1,1]' --output so.json --plot so.svg --json").json();
+    ASSERT_EQ(json.at("level_error").size(), 7U);
+    EXPECT_EQ(json.at("level_error")[0], 0);
+    for (int i = 1; i < 5; ++i) EXPECT_GT(json.at("level_error")[i].get<double>(), 0);
+    EXPECT_GT(json.at("length").get<double>(), json.at("length_se").get<double>());
+    EXPECT_TRUE(std::filesystem::exists(folder.path("so.svg")));
+    EXPECT_NE(folder.ok(learn + "--model 'exact:mixture,means=[-1,1]'").out.find("errors of the knots"),
+              std::string::npos);
+    const std::string sample = "sample --sampler euler --steps 5 --count 3 --output x.npy --model ";
+    folder.ok(sample + "'exact:mixture,means=[-1,1]' --schedule learned:file=so.json");
+    const auto refused = folder.run(sample + "exact:gaussian --schedule learned:file=so.json");
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_NE(refused.err.find("transfer=true"), std::string::npos);
+    folder.ok(sample + "exact:gaussian --schedule learned:file=so.json,transfer=true");
+    // Costs that need derivatives, and a zero cost.
+    const auto predictor =
+        folder.ok("learn score-optimal:cost=predictor,probes=40,spacing=0.3 --steps 6 --json --model "
+                  "'exact:mixture,means=[-1,1]'")
+            .json();
+    EXPECT_EQ(predictor.at("effective").size(), 7U);
+    const auto flat = folder.ok("learn score-optimal:path=vp,probes=8 --steps 4 --json --model exact:gaussian,c=1").json();
+    EXPECT_NE(flat.at("warning").get<std::string>().find("all costs are zero"), std::string::npos);
+}
+
+TEST(CliModes, TheLearnedScheduleFindsTheModesOfTheCantorSet) {
+    const Folder folder;
+    std::ofstream(folder.path("toy.suite")) << "model = exact:cantor,depth=2,width=0.02\n"
+                                               "schedule = score-optimal\nschedule = edm:rho=1\n"
+                                               "sampler = annealed-langevin:steps=20\nsteps = 8\nsteps = 16\n"
+                                               "images = 600\nbatch = 300\n";
+    folder.ok("modes toy.suite --csv toy.csv --plot toy.svg");
+    std::ifstream in(folder.path("toy.csv"));
+    std::string line;
+    std::getline(in, line);
+    int rows = 0;
+    while (std::getline(in, line)) {
+        ++rows;
+        if (line.find("score-optimal") != std::string::npos) {
+            EXPECT_NE(line.find(",4,4,"), std::string::npos) << line;
+        }
+    }
+    EXPECT_EQ(rows, 4);
+    EXPECT_TRUE(std::filesystem::exists(folder.path("toy.svg")));
 }
 
 TEST(CliLearn, RangeOptions) {

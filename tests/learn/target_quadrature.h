@@ -1,4 +1,5 @@
-// Expectations over the noisy marginal of an exact target without Monte Carlo: the integrand is the program's own.
+// Expectations over the noisy marginal of an exact target without Monte Carlo: the integrand is the program's
+// own.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,18 +14,20 @@
 
 namespace schedbench::quadrature {
 
-/// The exact target of a golden description; null if it is none that we know.
+/// The exact target of a golden description, over all levels that the files ask for; null if it is none that
+/// we know.
 inline std::shared_ptr<const ExactTarget> target_of(const nlohmann::json& target) {
+    const std::string process = ",process={continuous:sigma-min=1e-6,sigma-max=1e6}";
     if (target.contains("c")) {
         const int copies = target["multiplicity"];
         if (copies > 1)
             return make_exact(Spec::parse("exact:gaussian,c=" + format_number(target["c"][0]) +
-                                          ",dim=" + std::to_string(copies)));
-        return make_exact(Spec::parse("exact:gaussian,c=" + target["c"].dump()));
+                                          ",dim=" + std::to_string(copies) + process));
+        return make_exact(Spec::parse("exact:gaussian,c=" + target["c"].dump() + process));
     }
     if (target.contains("depth"))
         return make_exact(Spec::parse("exact:cantor,depth=" + std::to_string(target["depth"].get<int>()) +
-                                      ",width=" + format_number(target["std"])));
+                                      ",width=" + format_number(target["std"]) + process));
     if (!target.contains("means")) return nullptr;
     nlohmann::json flat = nlohmann::json::array();
     for (const nlohmann::json& mean : target["means"]) {
@@ -37,15 +40,16 @@ inline std::shared_ptr<const ExactTarget> target_of(const nlohmann::json& target
         target.contains("stds") ? target["stds"].dump() : "[" + format_number(target["std"]) + "]";
     return make_exact(Spec::parse("exact:mixture,means=" + flat.dump() +
                                   ",weights=" + target["weights"].dump() + ",widths=" + widths +
-                                  ",dim=" + std::to_string(target["d"].get<int>())));
+                                  ",dim=" + std::to_string(target["d"].get<int>()) + process));
 }
 
-/// A target with what its integrals need: the variances of a centred Gaussian, or the box that holds a mixture.
+/// A target with what its integrals need: the variances of a centred Gaussian, or the box that holds a
+/// mixture.
 struct Integrand {
     std::shared_ptr<const ExactTarget> target;
-    std::vector<double> variances;   ///< of a centred Gaussian, an axis each (one for all); else empty
-    double centre = 0, reach = 1;    ///< a mixture lies within centre +- reach, noise aside
-    double width = 0.1;              ///< of its narrowest component
+    std::vector<double> variances;  ///< of a centred Gaussian, an axis each (one for all); else empty
+    double centre = 0, reach = 1;   ///< a mixture lies within centre +- reach, noise aside
+    double width = 0.1;             ///< of its narrowest component
 };
 
 inline Integrand integrand_of(const nlohmann::json& target) {
@@ -57,8 +61,8 @@ inline Integrand integrand_of(const nlohmann::json& target) {
     if (target.contains("means")) {
         out.reach = 0;
         for (const nlohmann::json& mean : target["means"])
-            out.reach = std::max(out.reach, mean.is_array() ? std::abs(mean[0].get<double>())
-                                                            : std::abs(mean.get<double>()));
+            out.reach = std::max(
+                out.reach, mean.is_array() ? std::abs(mean[0].get<double>()) : std::abs(mean.get<double>()));
         out.width = target.contains("std") ? target["std"].get<double>() : target["stds"][0].get<double>();
     }
     return out;
@@ -67,8 +71,9 @@ inline Integrand integrand_of(const nlohmann::json& target) {
 using Values = std::function<at::Tensor(const at::Tensor& x)>;  ///< [B, d] drawn from `left` -> [B]
 
 /// E f(X), X from the marginal at `left`.
-/// Centred Gaussian with f a diagonal quadratic form (as all costs of Gaussian data are): f at one standard deviation
-/// of every axis. Mixtures in one or two dimensions: the trapezoidal rule, which converges faster than any power.
+/// Centred Gaussian with f a diagonal quadratic form (as all costs of Gaussian data are): f at one standard
+/// deviation of every axis. Mixtures in one or two dimensions: the trapezoidal rule, which converges faster
+/// than any power.
 inline double expectation(const Integrand& in, const PathPoint& left, const Values& f, int64_t nodes) {
     const double level = left.located.level;
     const int64_t dims = in.target->shape()[0];
@@ -88,7 +93,9 @@ inline double expectation(const Integrand& in, const PathPoint& left, const Valu
         // Where there is no mass the step may fold space: those nodes count nothing and are not asked.
         const at::Tensor kept = at::nonzero(density > 1e-22).squeeze(1);
         if (kept.numel() == 0) return 0.0;
-        return (density.index_select(0, kept) * f(x.index_select(0, kept) * left.scale)).sum().item<double>() *
+        return (density.index_select(0, kept) * f(x.index_select(0, kept) * left.scale))
+                   .sum()
+                   .item<double>() *
                cell;
     };
     if (dims == 1) return part(axis.unsqueeze(1));
@@ -106,7 +113,8 @@ inline double corrector(const Integrand& in, PathForm form, double to, double fr
     const NoiseProcess& p = in.target->process();
     const PathPoint entered = path_point(form, p.locate(to)), left = path_point(form, p.locate(from));
     return expectation(
-        in, left, [&](const at::Tensor& x) { return corrector_values(*in.target, x, entered, left, velocity, {}); },
+        in, left,
+        [&](const at::Tensor& x) { return corrector_values(*in.target, x, entered, left, velocity, {}); },
         nodes);
 }
 

@@ -10,12 +10,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "gaussian_cost.h"
 #include "tiny_network.h"
 
 namespace schedbench {
 namespace {
 
 namespace fs = std::filesystem;
+using closed_form::gaussian_cost;
 
 NoiseProcess continuous() {
     return NoiseProcess(Spec::parse("continuous"));
@@ -23,12 +25,6 @@ NoiseProcess continuous() {
 
 AdaptiveSchedule make(const std::string& text, const NoiseProcess& process = continuous()) {
     return {complete_training_schedule(Spec::parse(text), process, "test"), process};
-}
-
-/// Corrector cost of N(0, c^2), VE, v = sigma of the level entered.
-double gaussian_cost(double c, double to, double from) {
-    const double q = c * c + from * from, q1 = c * c + to * to, gap = from * from - to * to;
-    return to * to * gap * gap / (q1 * q1 * q);
 }
 
 TEST(AdaptiveSchedule, ItUpdatesOnceEveryIntervalHasItsValuesAfterTheBurnIn) {
@@ -62,8 +58,9 @@ TEST(AdaptiveSchedule, BlendedUpdatesReachTheOptimumOfGaussianData) {
     for (int64_t step = 1; step <= 60; ++step) {
         const std::vector<double> sigma = schedule.installed().sigma;
         for (size_t level = 1; level < sigma.size(); ++level) {
-            const double ratio = sigma[level] / sigma[level - 1];
-            for (int i = 0; i < 2; ++i) schedule.add(level, ratio * gaussian_cost(c, sigma[level - 1], sigma[level]));
+            for (int i = 0; i < 2; ++i)
+                schedule.add(
+                    level, gaussian_cost(c, sigma[level - 1], sigma[level], sigma[level] * sigma[level - 1]));
         }
         ASSERT_TRUE(schedule.update(step));
     }
@@ -71,14 +68,15 @@ TEST(AdaptiveSchedule, BlendedUpdatesReachTheOptimumOfGaussianData) {
     const std::vector<double>& sigma = schedule.installed().sigma;
     EXPECT_EQ(sigma.front(), 0.002);
     EXPECT_EQ(sigma.back(), 80);
-    // What the updates settle on: equal costs. At 64 intervals that lies within a few percent of the continuum.
+    // What the updates settle on: equal costs. At 64 intervals that lies within a few percent of the
+    // continuum.
     const auto cost = [&](size_t i) {
-        return sigma[i] / sigma[i - 1] * gaussian_cost(c, sigma[i - 1], sigma[i]);
+        return gaussian_cost(c, sigma[i - 1], sigma[i], sigma[i] * sigma[i - 1]);
     };
     for (size_t i = 1; i < sigma.size(); ++i) {
         EXPECT_NEAR(cost(i) / cost(32), 1, 1e-2) << i;
-        EXPECT_NEAR((length(sigma[i]) - length(0.002)) / (length(80) - length(0.002)), static_cast<double>(i) / 64,
-                    0.05);
+        EXPECT_NEAR((length(sigma[i]) - length(0.002)) / (length(80) - length(0.002)),
+                    static_cast<double>(i) / 64, 0.05);
     }
     EXPECT_NEAR(schedule.log().back().length / (length(80) - length(0.002)), 1, 0.1);
     const LearnedSchedule learned = schedule.learned();
@@ -103,9 +101,12 @@ TEST(AdaptiveSchedule, InstallingIsAllOrNothing) {
         };
         const std::string before = text();
         const double low = noise.sigma_min(), high = noise.sigma_max();
-        for (const std::vector<double>& bad :
-             {std::vector<double>{low, high}, {low, high, 1}, {low, std::nan(""), high}, {low / 2, 1, high},
-              {low, 1, 2 * high}, {low, 1, 1, high}}) {
+        for (const std::vector<double>& bad : {std::vector<double>{low, high},
+                                               {low, high, 1},
+                                               {low, std::nan(""), high},
+                                               {low / 2, 1, high},
+                                               {low, 1, 2 * high},
+                                               {low, 1, 1, high}}) {
             EXPECT_THROW(schedule.install(bad), Error);
             EXPECT_EQ(text(), before);
         }
@@ -132,9 +133,10 @@ TEST(AdaptiveSchedule, LevelsAreChosenEquallyOften) {
 }
 
 TEST(AdaptiveSchedule, FaultsAreNamed) {
-    for (const char* text : {"adaptive:levels=2", "adaptive:gamma=0", "adaptive:gamma=1.5", "adaptive:least=0",
-                             "adaptive:burn-in=-1", "adaptive:weight=other", "adaptive:interpolant=spline",
-                             "adaptive:start={nothing}", "fixed:gamma=1", "adapted"})
+    for (const char* text :
+         {"adaptive:levels=2", "adaptive:gamma=0", "adaptive:gamma=1.5", "adaptive:least=0",
+          "adaptive:burn-in=-1", "adaptive:weight=other", "adaptive:interpolant=spline",
+          "adaptive:start={nothing}", "fixed:gamma=1", "adapted"})
         EXPECT_THROW(make(text), Error) << text;
     AdaptiveSchedule schedule = make("adaptive:levels=5");
     EXPECT_THROW(schedule.add(1, std::nan("")), Error);
@@ -182,9 +184,8 @@ TEST_P(AdaptiveTraining, AContinuedRunHasTheSameScheduleBitForBit) {
     const TrainResult whole = train(options("whole", text));
     ASSERT_TRUE(whole.schedule);
     EXPECT_GE(whole.schedule->log().size(), 2U);
-    EXPECT_NE(whole.schedule->installed().sigma, make(text, NoiseProcess(tiny::description(GetParam()).process))
-                                                     .installed()
-                                                     .sigma);
+    EXPECT_NE(whole.schedule->installed().sigma,
+              make(text, NoiseProcess(tiny::description(GetParam()).process)).installed().sigma);
     for (int64_t stop : {5, 10, 20}) {
         fs::remove(folder_ / "part");
         EXPECT_THROW(train(options("part", text), stop), std::runtime_error);
