@@ -43,8 +43,8 @@ struct Side {
         const int64_t block = std::max<int64_t>(1, kBlockValues / features.size(1));
         const at::Tensor shift = own.mean - other.mean, inverse = t.singular.reciprocal();
         const double constant = trace - t.singular.sum().item<double>();
-        at::Tensor fourth, second;
-        if (with_curvature) fourth = at::zeros({r, r}, at::kDouble), second = at::zeros({r, r}, at::kDouble);
+        at::Tensor fourth;
+        if (with_curvature) fourth = at::zeros({r, r}, at::kDouble);
         for (int64_t start = 0; start < rows; start += block) {
             const at::Tensor centred =
                 features.narrow(0, start, std::min(block, rows - start)).to(at::kCPU, at::kDouble) - own.mean;
@@ -54,11 +54,12 @@ struct Side {
             influence.insert(influence.end(), phi.data_ptr<double>(), phi.data_ptr<double>() + phi.numel());
             if (!with_curvature) continue;
             fourth.addmm_(squares.t(), squares);
-            second.addmm_(y.t(), y);
         }
         if (!with_curvature) return;
-        const at::Tensor v = fourth / count(rows) - (second / count(rows)).square();
-        const at::Tensor s = t.singular, sum = s.unsqueeze(0) + s.unsqueeze(1);
+        // sum y y^T / (n - 1) = P^T S P = diag(s^2).
+        const at::Tensor s = t.singular, v = fourth / count(rows);
+        v.diagonal().sub_((s.square() * (count(rows - 1) / count(rows))).square());
+        const at::Tensor sum = s.unsqueeze(0) + s.unsqueeze(1);
         curvature = (v / (at::outer(s, s) * sum)).sum().item<double>();
     }
 

@@ -65,6 +65,19 @@ struct Interval {
     double sd() const { return std::sqrt(value.variance()); }
 };
 
+/// The plain distance of many repeats and the two ways to take its bias off.
+struct Repeats {
+    Interval raw, jackknife, closed;
+    FrechetResult add(const at::Tensor& x, const FrechetReference& reference) {
+        FrechetResult f = frechet(x, reference);
+        raw.add(f.at_n.value, f.at_n.se);
+        closed.add(f.debiased.value, f.debiased.se);
+        const auto j = frechet(x, reference, {"fd", ReferenceRole::sampled, DebiasMethod::jackknife});
+        jackknife.add(j.debiased.value, j.debiased.se);
+        return f;
+    }
+};
+
 /// 93 to 97 % where there are 2,000 repeats; fewer cannot tell so well.
 void expect_coverage(double coverage, const char* what, double most = 0.97) {
     const double slack = repeats() >= 2000 ? 0 : 3.5 * std::sqrt(0.05 * 0.95 / repeats());
@@ -88,32 +101,28 @@ TEST(Coverage, DistancesAboveZero) {
                          reference = population(c.d, 0, 1, 0.3);
         const double true_a = frechet_distance(a.moments(), reference.moments()),
                      true_b = frechet_distance(b.moments(), reference.moments());
-        Interval raw, jackknife, closed, raw_difference, difference;
+        Interval raw_difference, difference;
+        Repeats all;
         uint64_t stream = 5000;
         for (int r = 0; r < repeats(); ++r) {
             const at::Tensor z = c.noise(n, c.d, ++stream), w = c.noise(n, c.d, ++stream);
             const at::Tensor x = a.sample(z), y = b.sample(0.9 * z + std::sqrt(1 - 0.81) * w);
             const auto ref = FrechetReference::of_features(reference.sample(c.noise(n, c.d, ++stream)));
-            const auto fa = frechet(x, ref), fb = frechet(y, ref);
-            raw.add(fa.at_n.value, fa.at_n.se);
-            closed.add(fa.debiased.value, fa.debiased.se);
-            const auto by_jackknife =
-                frechet(x, ref, {"fd", ReferenceRole::sampled, DebiasMethod::jackknife});
-            jackknife.add(by_jackknife.debiased.value, by_jackknife.debiased.se);
+            const auto fa = all.add(x, ref), fb = frechet(y, ref);
             const auto pair = paired_difference({fa.at_n.value, fa.influence, fa.influence_ref},
                                                 {fb.at_n.value, fb.influence, fb.influence_ref}, "d");
             raw_difference.add(pair.difference.value, pair.difference.se);
             difference.add(fa.debiased.value - fb.debiased.value, pair.difference.se);
         }
-        const double at_n = raw.coverage(raw.value.mean), jack = jackknife.coverage(true_a),
-                     form = closed.coverage(true_a), paired = difference.coverage(true_a - true_b),
+        const double at_n = all.raw.coverage(all.raw.value.mean), jack = all.jackknife.coverage(true_a),
+                     form = all.closed.coverage(true_a), paired = difference.coverage(true_a - true_b),
                      raw_paired = raw_difference.coverage(raw_difference.value.mean);
         std::printf(
             "%s, n = m = %lld, true distance %.3f, %d repeats: coverage of the distance at n %.3f, true "
             "distance by jackknife %.3f, by closed form %.3f; of paired differences at n %.3f, true %.3f "
             "(SD %.4f of a distance, %.4f of a difference)\n",
             c.name, static_cast<long long>(n), true_a, repeats(), at_n, jack, form, raw_paired, paired,
-            raw.sd(), difference.sd());
+            all.raw.sd(), difference.sd());
         expect_coverage(at_n, c.name);
         expect_coverage(jack, c.name);
         expect_coverage(form, c.name);
@@ -126,21 +135,18 @@ TEST(Coverage, DistanceZero) {
     for (const Case& c : kCases) {
         const int64_t n = 60 * c.d;
         const Population p = population(c.d, 0.3, 1, 0.4);
-        Interval jackknife, closed;
+        Repeats all;
         uint64_t stream = 900000;
         for (int r = 0; r < repeats(); ++r) {
             const at::Tensor x = p.sample(c.noise(n, c.d, ++stream));
             const auto ref = FrechetReference::of_features(p.sample(c.noise(n, c.d, ++stream)));
-            const auto f = frechet(x, ref);
-            closed.add(f.debiased.value, f.debiased.se);
-            const auto j = frechet(x, ref, {"fd", ReferenceRole::sampled, DebiasMethod::jackknife});
-            jackknife.add(j.debiased.value, j.debiased.se);
+            all.add(x, ref);
         }
         std::printf("%s, distance 0: coverage by jackknife %.3f, by closed form %.3f\n", c.name,
-                    jackknife.coverage(0), closed.coverage(0));
+                    all.jackknife.coverage(0), all.closed.coverage(0));
         const double slack = repeats() >= 2000 ? 0 : 3.5 * std::sqrt(0.05 * 0.95 / repeats());
-        EXPECT_GE(jackknife.coverage(0), 0.95 - slack) << c.name;
-        EXPECT_GE(closed.coverage(0), 0.95 - slack) << c.name;
+        EXPECT_GE(all.jackknife.coverage(0), 0.95 - slack) << c.name;
+        EXPECT_GE(all.closed.coverage(0), 0.95 - slack) << c.name;
     }
 }
 
@@ -149,23 +155,19 @@ TEST(Coverage, BiasOfTheDebiasedValue) {
         const int64_t n = 16 * c.d;
         const Population a = population(c.d, 0.30, 1.1, 0.5), reference = population(c.d, 0, 1, 0.3);
         const double truth = frechet_distance(a.moments(), reference.moments());
-        Interval raw, closed, jackknife;
+        Repeats all;
         uint64_t stream = 2000000;
         for (int r = 0; r < repeats(); ++r) {
             const at::Tensor x = a.sample(c.noise(n, c.d, ++stream));
             const auto ref = FrechetReference::of_features(reference.sample(c.noise(n, c.d, ++stream)));
-            const auto f = frechet(x, ref);
-            raw.add(f.at_n.value, f.at_n.se);
-            closed.add(f.debiased.value, f.debiased.se);
-            const auto j = frechet(x, ref, {"fd", ReferenceRole::sampled, DebiasMethod::jackknife});
-            jackknife.add(j.debiased.value, j.debiased.se);
+            all.add(x, ref);
         }
         const auto bias = [&](const Interval& i) { return (i.value.mean - truth) / i.sd(); };
         std::printf("%s, n = 16 d: bias in SD: raw %.2f, jackknife %.3f, closed form %.3f\n", c.name,
-                    bias(raw), bias(jackknife), bias(closed));
+                    bias(all.raw), bias(all.jackknife), bias(all.closed));
         const double slack = repeats() >= 2000 ? 0 : 3.5 / std::sqrt(repeats());
-        EXPECT_LE(std::abs(bias(jackknife)), 0.25 + slack) << c.name;
-        EXPECT_LE(std::abs(bias(closed)), 0.25 + slack) << c.name;
+        EXPECT_LE(std::abs(bias(all.jackknife)), 0.25 + slack) << c.name;
+        EXPECT_LE(std::abs(bias(all.closed)), 0.25 + slack) << c.name;
     }
 }
 
