@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -145,18 +146,21 @@ LearnedRecord Learning::record(const LearnedSchedule& learned) const {
     out.cost = learned.spec;
     out.placement = learned.curve.sigma.empty() ? "dynamic-programme" : "equal-arc";
     out.training = learned.provenance.dump();
-    if (!learned.curve.sigma.empty() && learned.provenance.contains("cost")) {
-        const auto cost = learned.provenance.at("cost").get<std::vector<double>>();
-        const auto se = learned.provenance.at("cost_se").get<std::vector<double>>();
+    if (!learned.curve.sigma.empty() && learned.provenance.contains("local_cost")) {
+        // Per unit of ln sigma, to the power that the cost has in the step: free of the probe grid's spacing.
+        const auto numbers = [&](const char* key) {
+            std::vector<double> values;
+            for (const auto& value : learned.provenance.at(key))
+                values.push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>());
+            return values;
+        };
+        const std::vector<double> cost = numbers("local_cost"), se = numbers("local_cost_se");
         const auto& sigma = learned.curve.sigma;
         if (cost.size() + 1 == sigma.size() && se.size() == cost.size())
             for (size_t i = 0; i < cost.size(); ++i) {
-                // Cost of a step h in ln sigma is delta h^2: delta does not depend on the probe grid's
-                // spacing.
-                const double step = std::log(sigma[i + 1] / sigma[i]);
                 out.grid.push_back(std::sqrt(sigma[i] * sigma[i + 1]));
-                out.cost_curve.push_back(cost[i] / (step * step));
-                out.cost_se.push_back(se[i] / (step * step));
+                out.cost_curve.push_back(cost[i]);
+                out.cost_se.push_back(se[i]);
             }
     }
     return out;

@@ -12,6 +12,7 @@
 #include "core/spec_schema.h"
 #include "eval/metric_set.h"
 #include "eval/quantise.h"
+#include "harness/preset.h"
 
 namespace po = boost::program_options;
 
@@ -24,6 +25,8 @@ const std::vector<SuiteKey>& suite_keys() {
         {"model", "", "model spec", true},
         {"schedule", "", "schedule spec, handcrafted or learned", true},
         {"sampler", "", "sampler spec", true},
+        {"preset", "", "published settings (schedbench list presets): schedule, sampler and steps in place of such lines, "
+         "and noise and clip unless given"},
         {"budget", "", "network evaluations a sample: the largest step count within it", true},
         {"steps", "", "step count, beside budgets", true},
         {"images", "256", "samples a cell"},
@@ -149,6 +152,7 @@ class SuiteReader {
         return list(key);
     }
     std::string where(const std::string& key) const { return path_ + ", key " + key; }
+    bool given(const std::string& key) const { return values_.count(key) > 0; }
 
   private:
     std::string path_;
@@ -164,6 +168,21 @@ std::vector<std::string> parts_of(const std::string& line) {
         out.push_back(first == std::string::npos ? "" : part.substr(first, last - first + 1));
     }
     return out;
+}
+
+void apply_preset(Suite& s, const SuiteReader& r) {
+    const std::string where = r.where("preset");
+    const Preset& preset = find_preset(r.text("preset"), where);
+    for (const char* key : {"schedule", "sampler", "steps", "budget"})
+        if (r.given(key))
+            throw Error("spec", std::string("a preset says what ") + key + " is, and the suite does too", where,
+                        std::string("leave out either preset or ") + key);
+    s.preset = r.text("preset");
+    s.schedules = {Spec::parse(preset.schedule, where)};
+    s.samplers = {Spec::parse(preset.sampler, where)};
+    s.steps = {preset.steps};
+    if (!r.given("noise")) s.noise = preset.noise;
+    if (!r.given("clip")) s.clip = preset.clip;
 }
 
 void read_published_rows(Suite& s, const SuiteReader& r) {
@@ -230,6 +249,7 @@ Suite read_suite(const std::string& path) {
     if (s.noise != "philox" && s.noise != "edm")
         throw Error("spec", "cannot be \"" + s.noise + "\"", r.where("noise"), "known: philox, edm");
     s.clip = r.flag("clip");
+    if (r.given("preset")) apply_preset(s, r);
     s.allow_fewer = r.flag("allow-fewer");
     s.quantise = quantise_rule_name(parse_quantise_rule(r.text("quantise"), r.where("quantise")));
     const std::string time = r.text("time");
@@ -282,6 +302,7 @@ nlohmann::json Suite::settings() const {
     };
     nlohmann::json out = {{"name", name},
                           {"title", title},
+            {"preset", preset},
                           {"model", printed(models)},
                           {"schedule", printed(schedules)},
                           {"sampler", printed(samplers)},
@@ -300,6 +321,7 @@ nlohmann::json Suite::settings() const {
                           {"reference-images", reference_images},
                           {"heldout", heldout.print()},
                           {"extractor", extractor.print()},
+            {"metric", printed(effective_metrics())},
                           {"keep-images", keep_images},
                           {"bpd-stride", bpd_strides},
                           {"bpd-variance", bpd_variances},

@@ -31,6 +31,7 @@ struct Suite {
     std::string path;  ///< of the file
     std::string text;  ///< as read
     std::string name, title;
+    std::string preset;  ///< the published settings that schedules, samplers and steps came from, or ""
 
     std::vector<Spec> models;
     std::vector<Spec> schedules;  ///< handcrafted and learned

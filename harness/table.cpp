@@ -25,9 +25,7 @@ std::string first_metric(const RunFile& run) {
     for (const std::string& id : run.ids("cells"))
         for (const auto& [name, metric] : run.cell(id).metrics) {
             if (name == "bpd" || influence_metric(name) != name) continue;
-            const bool variant = name.find("-infinity") != std::string::npos ||
-                                 name.find("-edm-minimum") != std::string::npos;
-            if (!variant && (name.starts_with("fid[") || name.starts_with("fd-"))) return name;
+            if (is_plain_frechet(name)) return name;
             if (other.empty()) other = name;
         }
     if (!other.empty()) return other;

@@ -102,10 +102,12 @@ TEST_F(LikelihoodSuite, BesideCells) {
         const std::string schedule = cell["schedule"], sampler = cell["sampler"];
         const std::string variance = sampler.find("=beta") == std::string::npos ? "posterior" : "beta";
         const double bits = cell["bpd"];
-        if (schedule.starts_with("even-kt"))
-            EXPECT_NEAR(bits, rows["even-kt" + variance], 1e-9), ++checked;
-        else if (variance == "posterior")
+        if (schedule.starts_with("even-kt")) {
+            EXPECT_NEAR(bits, rows["even-kt" + variance], 1e-9);
+            ++checked;
+        } else if (variance == "posterior") {
             (schedule.starts_with("dp-elbo") ? dp : mse) = bits;
+        }
     }
     EXPECT_EQ(checked, 2);
     EXPECT_NEAR(dp, rows["dpposterior"], 1e-9);
