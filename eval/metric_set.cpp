@@ -212,7 +212,7 @@ const FrechetReference& MetricReference::frechet(const std::string& role) const 
 }
 
 std::string MetricNames::of(const std::string& kind) const {
-    if (frechet_.starts_with("fid[")) return kind + frechet_.substr(3);
+    if (frechet_.starts_with("fid[") || frechet_.starts_with("fid-")) return kind + frechet_.substr(3);
     const std::string stem = kind.starts_with("kid") ? "kd" + kind.substr(3) : kind;  // no Inception in it
     return stem + "-" + (frechet_.starts_with("fd-") ? frechet_.substr(3) : frechet_);
 }
@@ -354,7 +354,11 @@ Spec extractor_for(const Spec& extractor, const std::vector<Metric>& metrics) {
 MetricNames names_of(const Extractor& extractor, const Spec& asked) {
     const std::string name = extractor.frechet_name();
     if (asked.name != "inception" || asked.find("layer") != nullptr) return MetricNames(name);
-    return MetricNames("fid" + name.substr(name.find('[')));
+    // The first layer may be one of those that were chosen here; precision and pipeline stand behind its
+    // kind.
+    for (const char* kind : {"fd-inception-logits", "sfid"})
+        if (name.starts_with(kind)) return MetricNames("fid" + name.substr(std::string(kind).size()));
+    return MetricNames(name);
 }
 
 std::vector<std::string> roles_of(const std::vector<Metric>& metrics, const std::vector<std::string>& offered,
@@ -371,6 +375,13 @@ std::vector<std::string> roles_of(const std::vector<Metric>& metrics, const std:
         if (std::find(out.begin(), out.end(), role) == out.end()) out.push_back(role);
     }
     return out;
+}
+
+bool is_plain_frechet(const std::string& name) {
+    if (!name.starts_with("fid[") && !name.starts_with("fid-") && !name.starts_with("fd-")) return false;
+    for (const char* part : {":", "-debiased", "-infinity", "-edm-minimum"})
+        if (name.find(part) != std::string::npos) return false;
+    return true;
 }
 
 std::string influence_metric(const std::string& name) {

@@ -97,6 +97,9 @@ MetricNames names_of(const Extractor& extractor, const Spec& asked);
 std::vector<std::string> roles_of(const std::vector<Metric>& metrics, const std::vector<std::string>& offered,
                                   const std::string& extractor);
 
+/// A Frechet distance at n with the default arguments: "fid[tf1]", "fid-bf16[tf1]", "fd-fashion32"; not its
+/// debiased, extrapolated or otherwise modified forms, not sFID.
+bool is_plain_frechet(const std::string& metric_name);
 /// The stored metric that holds the influence values of this one: a debiased distance shares those of the
 /// plain.
 std::string influence_metric(const std::string& metric_name);

@@ -34,14 +34,6 @@ std::string counted(int64_t n, const char* what) {
     return out;
 }
 
-/// "fid[tf1]" of any Frechet distance's name; "" of others.
-std::string plain_frechet_name(const std::string& metric) {
-    if (!metric.starts_with("fid[") && !metric.starts_with("fd-")) return "";
-    std::string out = influence_metric(metric);
-    for (const char* end : {":", "-infinity", "-edm-minimum"}) out = out.substr(0, out.find(end));
-    return out;
-}
-
 int64_t kept(int64_t n, int64_t limit) {
     return limit > 0 ? std::min(n, limit) : n;
 }
@@ -122,11 +114,9 @@ MetricInput of_cell(const RunFile& run, const std::string& id, int64_t limit) {
                            .narrow(0, 0, out.count);
         out.extractor_hash = cell.extractor;
         if (run.has("extractors", cell.extractor)) out.extractor_spec = run.extractor(cell.extractor).spec;
-        for (const auto& [name, metric] : cell.metrics) {
-            const std::string plain = plain_frechet_name(name);
-            if (!plain.empty() && (out.frechet_name.empty() || metric.extractor == cell.extractor))
-                out.frechet_name = plain;
-        }
+        for (const auto& [name, metric] : cell.metrics)
+            if (is_plain_frechet(name) && (out.frechet_name.empty() || metric.extractor == cell.extractor))
+                out.frechet_name = name;
     }
     return out;
 }
