@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
-#include "eval/extractor.h"
+#include "eval/metric_set.h"
 #include "harness/registry.h"
 #include "learn/learner.h"
 #include "schedules/learned_schedule.h"
@@ -96,13 +96,28 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
         for (int64_t extent : plan.models[0].denoiser->shape()) size *= extent;
         return size;
     }();
-    constexpr int64_t kFeatureBytes = 4 * 64, kCellOverhead = 60'000, kInfluenceBytes = 8;
+    // The extractor is not read for a plan: Inception's layers are known, others have about 64 features.
+    constexpr int64_t kCellOverhead = 60'000, kInfluenceBytes = 8;
+    const bool inception = suite.extractor.name == "inception", measured = suite.reference.name != "none";
+    std::vector<Metric> metrics;
+    if (measured)
+        for (const Spec& spec : suite.effective_metrics()) metrics.emplace_back(spec, suite.path);
+    const Spec extractor = extractor_for(suite.extractor, metrics);
+    const bool all_layers = extractor.find("layer") != nullptr && extractor.text("layer") == "all";
+    const int64_t features = !inception ? 64 : all_layers ? 5079 : 2048;
+    const int64_t influences = [&] {
+        int64_t count = 0;
+        for (const Metric& metric : metrics) count += metric.spec().name == "prdc" ? 4 : 1;
+        return count;
+    }();
     for (const PlannedCell& cell : plan.cells) {
         plan.evaluations += suite.images * (cell.nfe > 0 ? cell.nfe : cell.steps);
-        plan.disk_bytes +=
-            suite.images * (kFeatureBytes + kInfluenceBytes + (suite.keep_images ? image_bytes : 0)) +
-            kCellOverhead + (suite.reference.name == "none" ? 0 : kInfluenceBytes * suite.reference_images);
+        plan.disk_bytes += suite.images * (4 * features + kInfluenceBytes * influences +
+                                           (suite.keep_images ? image_bytes : 0)) +
+                           kCellOverhead + kInfluenceBytes * influences * suite.reference_images;
     }
+    // The reference: features and sums.
+    if (measured) plan.disk_bytes += suite.reference_images * 4 * features + 8 * features * features;
     return plan;
 }
 

@@ -103,8 +103,9 @@ const MetricReference& Quality::reference() {
         FeaturePassOptions options;
         options.cache = cache_, options.cache_is_default = cache_is_default_;
         options.label = "features of the reference";
+        std::vector<uint8_t> pixels = std::move(data_.pixels);
         Dataset images = data_;
-        data_.pixels = {};
+        images.pixels = std::move(pixels);
         const auto made = run_feature_pass(*extractor_, *images_of(std::move(images)), roles, options);
         for (const FeatureLayer& layer : absent) {
             const at::Tensor features = made.at(layer.role);
