@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "harness/plan.h"
+#include "harness/table.h"
 #include "learn/learner.h"
 #include "samplers/sampler.h"
 
@@ -170,18 +171,12 @@ void plot(const std::string& path, const std::vector<Row>& rows) {
             if (n == 0) svg.text(x(row->steps), kBottom + 16, std::to_string(row->steps), "middle");
             before = row;
         }
-        svg.text(kRight + 14, kTop + 18 * static_cast<double>(n), names[n].substr(0, 36), "start",
+        svg.text(kRight + 14, kTop + 18 * static_cast<double>(n), short_spec(names[n]), "start",
                  curve_colour(n));
     }
     svg.text(kRight + 14, kTop + 18 * static_cast<double>(names.size()) + 10, "hollow: modes missing",
              "start");
     svg.write(path);
-}
-
-/// The schedule's name with what tells it from its neighbours: not the many keys of a learner.
-std::string short_name(const std::string& schedule) {
-    const Spec spec = Spec::parse(schedule);
-    return is_learner(spec) ? spec.name + " (learned)" : schedule;
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -230,7 +225,7 @@ int run(const std::vector<std::string>& arguments) {
 
     TextTable table({"<schedule", "<sampler", "steps", "evaluations", "modes", "log-likelihood", "+-"});
     for (const Row& row : rows)
-        table.add({short_name(row.schedule), Spec::parse(row.sampler).name, std::to_string(row.steps),
+        table.add({short_spec(row.schedule), Spec::parse(row.sampler).name, std::to_string(row.steps),
                    std::to_string(row.nfe), std::to_string(row.found) + "/" + std::to_string(row.modes),
                    short_number(row.samples.mean, 5), short_number(row.samples.se, 2)});
     for (const Reference& reference : references)

@@ -64,6 +64,20 @@ TEST(ScoreOptimal, LengthErrorCoversTheSpread) {
     EXPECT_NEAR(std::sqrt(length.variance() / squared.mean), 1, 0.35);
 }
 
+/// By default at most 1 % of a cell of 50,000 images at 35 evaluations, and nothing but evaluations of the
+/// model.
+TEST(ScoreOptimal, TheDefaultIsCheap) {
+    const auto target = make_exact(Spec::parse("exact:gaussian,c=0.5"));
+    const CountingDenoiser counted(target);
+    const Spec spec = complete_learner(Spec::parse("score-optimal"), target->process());
+    ScoreOptimalCosts costs;
+    measure_score_optimal(costs, spec, counted, *exact_source(target, 100));
+    const int64_t images = counted.calls() * spec.integer("batch");
+    EXPECT_EQ(images, 2 * spec.integer("probes") * costs.curve.intervals());
+    EXPECT_LE(images, 50'000 * 35 / 100);
+    EXPECT_EQ(costs.curve.intervals(), 106);
+}
+
 TEST(ScoreOptimal, AStoppedMeasurementGoesOnWithTheSameBits) {
     const auto target = make_exact(Spec::parse("exact:mixture,means=[-1,1]"));
     const auto source = exact_source(target, 30);
