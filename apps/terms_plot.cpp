@@ -68,7 +68,7 @@ void write_terms_plot(const std::string& path, const std::vector<LikelihoodRow>&
     }
     svg.text(kLeft - 60, kTop - 14, "bits/dim of each step; hollow: the decoder", "start");
     svg.text((kLeft + kWidth - kRight) / 2, kTop + kHeight + 32,
-             "entry t from which the step starts (of the last: " + std::to_string(last) + ")", "middle");
+             "entry t of the table from which the step starts, 1 to " + std::to_string(last), "middle");
     for (size_t i = 0; i < rows.size(); ++i) {
         const LikelihoodRow& row = rows[i];
         const char* colour = curve_colour(i);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -36,12 +37,13 @@ std::string cell_text(const LikelihoodRow& row, bool short_form) {
     return short_form ? format_estimate_short(bits.value, bits.se) : format_estimate(bits.value, bits.se);
 }
 
-std::string print_csv(const std::vector<LikelihoodRow>& all) {
+std::string print_csv(const std::vector<LikelihoodRow>& all,
+                      const std::function<std::string(const std::string&)>& name_of) {
     std::string out =
         "model,stride,variance,decoder,first_step,clip,split,steps,bits_per_dim,se,n,published,"
         "published_source,path\n";
     for (const LikelihoodRow& r : all)
-        out += csv_field(r.model) + "," + r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step +
+        out += csv_field(name_of(r.model)) + "," + r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step +
                "," + csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
                number_field(r.bits_per_dim.value) + "," + number_field(r.bits_per_dim.se) + "," +
                std::to_string(r.bits_per_dim.n) + "," + number_field(r.published) + "," +
@@ -91,7 +93,11 @@ std::string print_part(const std::vector<const LikelihoodRow*>& block, const std
 
 std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat format,
                              const std::map<std::string, std::string>& models) {
-    if (format == TableFormat::csv) return print_csv(all);
+    const auto name_of = [&](const std::string& id) {
+        const auto it = models.find(id);
+        return it == models.end() ? id : it->second;
+    };
+    if (format == TableFormat::csv) return print_csv(all, name_of);
     std::vector<BlockKey> blocks;
     for (const LikelihoodRow& row : all) add_new(blocks, block_of(row));
     const bool one_model =
@@ -118,8 +124,7 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
         }
         const auto& [model, decoder, first_step, clip, split] = key;
         if (&key == &blocks.front()) out += "\n";
-        const auto named = models.find(model);
-        out += "\n" + std::string(one_model ? "" : (named == models.end() ? model : named->second) + ", ") +
+        out += "\n" + std::string(one_model ? "" : name_of(model) + ", ") +
                split + " split, " + std::to_string(block[0]->bits_per_dim.n) + " images; decoder " + decoder +
                ", first-step variance " + first_step + ", clip " + clip +
                (errors ? "" : "; no standard errors") + "\n";
