@@ -1,4 +1,5 @@
 // schedbench sweep and merge: run the cells of a suite, or fold what several machines have computed.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -6,8 +7,10 @@
 
 #include "apps/commands.h"
 #include "apps/options.h"
+#include "apps/text_table.h"
 #include "core/error.h"
 #include "core/rank.h"
+#include "harness/preflight.h"
 #include "harness/sweep.h"
 #include "harness/table.h"
 
@@ -47,6 +50,27 @@ int report(const SweepResult& result, const std::string& output, bool json) {
     return result.failures.empty() ? 0 : 2;
 }
 
+/// Everything that is missing at once; the plan, with its time, only if nothing is.
+int dry_run(const Suite& suite, const SweepOptions& sweep, const RuntimeSettings& runtime, bool json) {
+    const std::vector<PreflightItem> items = preflight(suite, runtime, sweep.output);
+    const bool ready = std::all_of(items.begin(), items.end(), [](const PreflightItem& i) { return i.ok; });
+    if (json) {
+        nlohmann::json array = nlohmann::json::array();
+        for (const PreflightItem& i : items)
+            array.push_back(
+                {{"what", i.what}, {"name", i.name}, {"ok", i.ok}, {"message", i.message}, {"hint", i.hint}});
+        std::cout << nlohmann::json{{"ready", ready}, {"items", array}} << "\n";
+    } else {
+        TextTable table({"<what", "<", "<name", "<found"});
+        for (const PreflightItem& i : items) table.add({i.what, i.ok ? "ok" : "MISSING", i.name, i.message});
+        table.print(std::cout);
+        for (const PreflightItem& i : items)
+            if (!i.ok && !i.hint.empty()) std::cout << i.what << " " << i.name << ": " << i.hint << "\n";
+    }
+    if (ready) run_sweep(suite, sweep, runtime);  // prints the plan
+    return ready ? 0 : 2;
+}
+
 int run_suite(const Command& command, const std::vector<std::string>& arguments, bool merge) {
     Options options(command);
     options.positional("suite", 1, "suite file")
@@ -57,7 +81,10 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
     } else {
         options.value("rank", "", "rank of this process (default: from torchrun, Slurm, OpenMPI or PMI)")
             .value("world-size", "", "number of processes")
-            .flag("plan", "print the plan and stop");
+            .flag("plan", "print the plan and stop")
+            .flag("dry-run",
+                  "look whether weights, data, extractor, disk space and time are there for all of the suite, name "
+                  "all that is missing, and stop");
     }
     options.cache().runtime().json();
     if (!options.parse(arguments)) {
@@ -83,8 +110,10 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
         sweep.rank = options.has("rank") ? Rank{options.integer("rank", 0), options.integer("world-size")}
                                          : rank_from_environment();
         check_rank(sweep.rank, "--rank, --world-size");
-        sweep.dry_run = options.on("plan");
+        sweep.dry_run = options.on("plan") || options.on("dry-run");
     }
+    if (!merge && options.on("dry-run"))
+        return dry_run(suite, sweep, options.runtime_settings(), options.on("json"));
     const auto folder = std::filesystem::path(sweep.output).parent_path();
     std::error_code code;
     if (!folder.empty()) std::filesystem::create_directories(folder, code);
@@ -110,6 +139,7 @@ const Command kSweepCommand = {
     "schedbench sweep SUITE [options]",
     "  schedbench sweep suites/quickstart.suite\n"
     "  schedbench sweep suites/quickstart.suite --plan\n"
+    "  schedbench sweep suites/quickstart.suite --dry-run    # is all that it needs there?\n"
     "  schedbench sweep suites/quickstart.suite --output /data/run.h5 --rank 0 --world-size 2\n"
     "  schedbench sweep suites/quickstart.suite --images 512    # adds images to each cell of the run\n"
     "A sweep that was stopped, or whose suite grew, computes only what is missing.\n",

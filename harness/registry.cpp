@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "eval/extractor.h"
 #include "eval/metric_set.h"
+#include "harness/preset.h"
 #include "learn/learner.h"
 #include "models/exact.h"
 #include "models/native.h"
@@ -102,6 +103,12 @@ RegistryKind samplers() {
     return kind;
 }
 
+RegistryKind preset_kind() {
+    RegistryKind kind{"presets", preset_entries(), {}};
+    for (const Preset& preset : presets()) kind.facts.push_back(preset_facts(preset));
+    return kind;
+}
+
 }  // namespace
 
 const std::vector<RegistryKind>& registry() {
@@ -112,7 +119,8 @@ const std::vector<RegistryKind>& registry() {
                                          {"extractors", extractor_entries()},
                                          {"metrics", metric_entries()},
                                          {"data", dataset_entries()},
-                                         {"processes", NoiseProcess::entries()}};
+                                         {"processes", NoiseProcess::entries()},
+                                         preset_kind()};
     }();
     return kinds;
 }

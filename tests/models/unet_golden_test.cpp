@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -125,6 +127,24 @@ TEST_P(GoldenNetworks, DenoiserFromAWeightFile) {
         EXPECT_EQ(denoiser->shape(), (std::vector<int64_t>{channels, side, side}));
     });
     tally.report();
+}
+
+TEST(GoldenWeightFiles, EveryWeightFileBelongsToAFamilyThatIsChecked) {
+    int files = 0;
+    for (const auto& path : golden::files("nets", ".safetensors")) {
+        const SafetensorsFile file = read_safetensors(path.string());
+        const auto family = file.metadata.find("family");
+        if (family == file.metadata.end() || path.string().ends_with(".golden.safetensors")) continue;
+        std::string golden = path.string();
+        golden.replace(golden.rfind(".safetensors"), std::string::npos, ".golden.safetensors");
+        EXPECT_TRUE(std::filesystem::exists(golden)) << golden;
+        const auto& known = network_families();
+        EXPECT_TRUE(family->second == "edm.precond" || family->second == "edm.blocks" ||
+                    std::find(known.begin(), known.end(), family->second) != known.end())
+            << path << " is of the family " << family->second << ", which no test reads";
+        ++files;
+    }
+    EXPECT_GT(files, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, GoldenNetworks, testing::ValuesIn(network_families()),
