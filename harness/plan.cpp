@@ -117,7 +117,8 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
                            kCellOverhead + kInfluenceBytes * influences * suite.reference_images;
     }
     // The reference: features and sums.
-    if (measured) plan.disk_bytes += suite.reference_images * 4 * features + 8 * features * features;
+    const int64_t products = all_layers ? 2048 * 2048 + 2023 * 2023 : features * features;
+    if (measured) plan.disk_bytes += suite.reference_images * 4 * features + 8 * products;
     return plan;
 }
 
