@@ -26,6 +26,7 @@ StoredCell describe(const RunFile& run, const std::string& id) {
     if (cell.sampler == "held-out") {
         out.what = "held-out";
         out.label = "real images, held out";
+        out.order = {"~", 0};
         out.variant = settings.value("data", "");
         return out;
     }
@@ -34,8 +35,9 @@ StoredCell describe(const RunFile& run, const std::string& id) {
     const std::string budget =
         cell.budget > 0 ? "budget " + std::to_string(cell.budget) : "steps " + std::to_string(cell.steps);
     out.what = schedule + " | " + cell.sampler + " | " + budget;
-    out.label = short_spec(schedule) + ", " + short_spec(cell.sampler) + ", NFE " + std::to_string(cell.nfe) +
-                " (N=" + std::to_string(cell.steps) + ")";
+    const std::string method = short_spec(schedule) + ", " + short_spec(cell.sampler);
+    out.order = {method, cell.nfe};
+    out.label = method + ", NFE " + std::to_string(cell.nfe) + " (N=" + std::to_string(cell.steps) + ")";
     for (const char* key : {"schedule", "sampler", "model", "stack"}) settings.erase(key);
     out.variant = settings.dump();
     return out;
@@ -127,7 +129,7 @@ std::vector<StoredCell> stored_cells(const ComparedRun& run) {
     for (StoredCell& cell : out)
         if (times[cell.label] > 1) cell.label += ", cell " + cell.id.substr(0, 6);
     std::stable_sort(out.begin(), out.end(),
-                     [](const StoredCell& a, const StoredCell& b) { return a.label < b.label; });
+                     [](const StoredCell& a, const StoredCell& b) { return a.order < b.order; });
     return out;
 }
 

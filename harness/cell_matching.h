@@ -2,7 +2,9 @@
 // because an id also says threads, library and CPU, and the same cell on another machine has another one.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/run_file.h"
@@ -24,6 +26,7 @@ struct StoredCell {
     std::string what;     ///< schedule, sampler and budget, completed: equal for equal cells
     std::string variant;  ///< the rest of what decides its samples, but for machine and library
     std::string label;    ///< for people
+    std::pair<std::string, int64_t> order;  ///< in which cells are shown: method, then evaluations
     bool operator==(const StoredCell&) const = default;
 };
 std::vector<StoredCell> stored_cells(const ComparedRun& run);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "eval/metric_set.h"
@@ -88,6 +89,10 @@ void compare_estimates(ComparedMetric& row, const PairedSide& a, const PairedSid
         row.warning = row.d.difference.warning;
 }
 
+std::string label_of(const CellPair& pair) {
+    return pair.a.label == pair.b.label ? pair.a.label : pair.a.label + " against " + pair.b.label;
+}
+
 std::string pairing_text(bool paired, bool reference, const std::string& reason) {
     if (paired && reason.empty()) return "paired";
     if (paired) return "paired by samples only: " + reason;
@@ -99,8 +104,7 @@ ComparedMetric compare_metric(const CellPair& pair, const CellRecord& cell_a, co
     const MetricRecord &a = cell_a.metrics.at(name), &b = cell_b.metrics.at(name);
     const MetricRecord &phi_a = influence_of(cell_a, name), &phi_b = influence_of(cell_b, name);
     ComparedMetric row;
-    row.cell = pair.a.label;
-    if (pair.a.label != pair.b.label) row.cell += "  against  " + pair.b.label;
+    row.cell = label_of(pair);
     row.id_a = pair.a.id, row.id_b = pair.b.id;
     row.metric = name;
     row.a = a.estimate, row.b = b.estimate;
@@ -147,15 +151,22 @@ ComparedMetric compare_metric(const CellPair& pair, const CellRecord& cell_a, co
     return row;
 }
 
-/// bits/dim of paths: rows by what they are; of equal rows the one over more images.
-std::map<std::string, LikelihoodRow> path_rows(const RunFile& run, bool any_model) {
-    std::map<std::string, LikelihoodRow> out;
+/// bits/dim of paths: what a row is, but for its number of steps; and that.
+using PathKey = std::pair<std::string, int>;
+
+std::string label_of(const PathKey& key) {
+    return "bits/dim, K=" + std::to_string(key.second) + ": " + key.first;
+}
+
+/// Of equal rows the one over more images.
+std::map<PathKey, LikelihoodRow> path_rows(const RunFile& run, bool any_model) {
+    std::map<PathKey, LikelihoodRow> out;
     for (const std::string& id : run.ids("likelihood"))
         for (LikelihoodRow& row : likelihood_rows(run.likelihood(id))) {
-            std::string key = "bits/dim: " + row.stride + " " + row.variance +
-                              " K=" + std::to_string(row.steps) + ", " + row.split + ", " + row.decoder +
-                              " decoder, first step " + row.first_step + ", clip " + row.clip;
-            if (!any_model) key += ", " + model_name(run, row.model);
+            PathKey key{row.stride + " " + row.variance + ", " + row.split + ", " + row.decoder +
+                            " decoder, first step " + row.first_step + ", clip " + row.clip,
+                        row.steps};
+            if (!any_model) key.first += ", " + model_name(run, row.model);
             const auto it = out.find(key);
             if (it == out.end() || row.bits_per_dim.n > it->second.bits_per_dim.n)
                 out.insert_or_assign(key, std::move(row));
@@ -163,7 +174,7 @@ std::map<std::string, LikelihoodRow> path_rows(const RunFile& run, bool any_mode
     return out;
 }
 
-ComparedMetric compare_paths(const std::string& key, const LikelihoodRow& a, const LikelihoodRow& b) {
+ComparedMetric compare_paths(const PathKey& key, const LikelihoodRow& a, const LikelihoodRow& b) {
     const auto centred = [](const LikelihoodRow& row) {
         std::vector<double> out = row.per_image;
         for (double& bits : out) bits -= row.bits_per_dim.value;
@@ -171,7 +182,7 @@ ComparedMetric compare_paths(const std::string& key, const LikelihoodRow& a, con
     };
     const std::vector<double> phi_a = centred(a), phi_b = centred(b);
     ComparedMetric row;
-    row.cell = key;
+    row.cell = label_of(key);
     row.metric = "bpd";
     row.a = a.bits_per_dim, row.b = b.bits_per_dim;
     SharedErrors shared;
@@ -221,7 +232,7 @@ RunComparison compare_runs(const ComparedRun& a, const ComparedRun& b) {
     const CellMatching matching = match_cells(a, b);
     out.notes = matching.notes;
     for (const CellPair& pair : matching.pairs) {
-        out.cells.push_back(pair.a.label);
+        out.cells.push_back(label_of(pair));
         const CellRecord cell_a = a.run.cell(pair.a.id, CellParts::metrics),
                          cell_b = b.run.cell(pair.b.id, CellParts::metrics);
         const SharedSamples samples = shared_samples(cell_a, cell_b);
@@ -229,10 +240,10 @@ RunComparison compare_runs(const ComparedRun& a, const ComparedRun& b) {
             if (cell_b.metrics.contains(name))
                 out.rows.push_back(compare_metric(pair, cell_a, cell_b, name, samples));
             else
-                out.missing.push_back({pair.a.label, name, false, false});
+                out.missing.push_back({label_of(pair), name, false, false});
         }
         for (const auto& [name, metric] : cell_b.metrics)
-            if (!cell_a.metrics.contains(name)) out.missing.push_back({pair.b.label, name, true, false});
+            if (!cell_a.metrics.contains(name)) out.missing.push_back({label_of(pair), name, true, false});
     }
     const auto missing_cells = [&](const RunFile& run, const std::vector<StoredCell>& cells, bool in_a) {
         for (const StoredCell& cell : cells) {
@@ -250,10 +261,10 @@ RunComparison compare_runs(const ComparedRun& a, const ComparedRun& b) {
             if (it != paths_b.end())
                 out.rows.push_back(compare_paths(key, row, it->second));
             else
-                out.missing.push_back({key, "bpd", false, true});
+                out.missing.push_back({label_of(key), "bpd", false, true});
         }
         for (const auto& [key, row] : paths_b)
-            if (!paths_a.contains(key)) out.missing.push_back({key, "bpd", true, true});
+            if (!paths_a.contains(key)) out.missing.push_back({label_of(key), "bpd", true, true});
     }
     if (out.rows.empty() && out.missing.empty())
         throw Error("run", "have no cell with a metric and no bits/dim", a.run.path() + ", " + b.run.path());
