@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 #include <c10/core/GradMode.h>
 
+#include "core/error.h"
 #include "eval/inception.h"
 #include "eval/inception_layers.h"
 #include "eval/resize.h"
@@ -97,6 +98,29 @@ void network(benchmark::State& state) {
 }
 BENCHMARK(network)->ArgName("batch")->Arg(8)->Arg(16)->Arg(50)->UseRealTime()->MeasureProcessCPUTime()->Unit(
     benchmark::kMillisecond);
+
+/// precision=bf16.
+void network_bf16(benchmark::State& state) {
+    try {
+        require_bf16("benchmark");
+    } catch (const Error&) {
+        state.SkipWithError("this CPU has no bf16 instructions");
+        return;
+    }
+    static const Inception net(weights(), "benchmark", InceptionPrecision::bf16);
+    c10::NoGradGuard no_gradients;
+    const int64_t batch = state.range(0);
+    const at::Tensor x = at::rand({batch, 3, 299, 299}) * 2 - 1;
+    net(x);
+    for (auto _ : state) benchmark::DoNotOptimize(net(x).pool3.const_data_ptr());
+    rate(state, batch);
+}
+BENCHMARK(network_bf16)
+    ->ArgName("batch")
+    ->Arg(16)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime()
+    ->Unit(benchmark::kMillisecond);
 
 void network_as_tools_run_it(benchmark::State& state) {
     c10::NoGradGuard no_gradients;

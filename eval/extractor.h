@@ -38,6 +38,8 @@ class Extractor {
     }
     /// Arithmetic of the network: features of another precision are other features.
     virtual std::string precision() const { return "float32"; }
+    /// How far its features are from those in float32, rms over rms, on a few fixed images; 0 in float32.
+    virtual double deviation() const { return 0; }
     virtual int64_t dim() const = 0;
     virtual std::string id() const = 0;        ///< "fashion32", "pixels"
     virtual std::string pipeline() const = 0;  ///< what happens to the pixels before the network
@@ -54,6 +56,7 @@ class Extractor {
 
 /// classifier:file=F   pixels:size=32,channels=1
 /// inception:file=F,pipeline=tf1|pytorch-fid|clean|antialiased[,layer=pool3|spatial|logits|all]
+///     [,precision=float32|bf16]
 /// dinov2:file=F,pipeline=edm2|dgm-eval   torchscript:file=F[,...] (torchscript_extractor.h)
 const std::vector<SpecEntry>& extractor_entries();
 

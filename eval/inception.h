@@ -20,29 +20,42 @@ namespace schedbench {
 /// [1008, 2048], fc.bias.
 ParameterShapes inception_shapes();
 
+/// bf16: weights and activations of 8 significant bits with sums in float32, for CPUs that have instructions
+/// for it. Its features differ from float32's by about half a percent: they are other features, for quick
+/// looks.
+enum class InceptionPrecision { float32, bf16 };
+
+/// Error("device") where this CPU has no instructions for it, so that it would be slow.
+void require_bf16(const std::string& where);
+
 class Inception {
   public:
     static constexpr int64_t kSize = 299;      ///< height and width of the input
     static constexpr int64_t kPool3 = 2048;    ///< features of FID, KID, precision and recall
     static constexpr int64_t kLogits = 1008;   ///< of the Inception score
     static constexpr int64_t kSpatial = 2023;  ///< 17 x 17 x 7: features of sFID
+    /// Images of one pass for which it is laid out; any number works. Its activations take about 15 MB an
+    /// image, and fewer images cost more time each.
+    static constexpr int64_t kBlock = 16;
 
     /// `tensors`: those of inception_shapes(); entries named *.num_batches_tracked may be there too. Every
     /// missing, extra and misshapen tensor is named in one Error("file"); a negative variance is an
     /// Error("number").
-    Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where);
+    Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where,
+              InceptionPrecision precision = InceptionPrecision::float32);
 
     /// Reads a safetensors file, as scripts/convert_checkpoint.py makes it, or (name ending in .pt) NVIDIA's
     /// TorchScript file, which is a program (core/torchscript.h). Error("file") that says how to get the
     /// weights where there is none.
-    static Inception load(const std::string& path);
+    static Inception load(const std::string& path,
+                          InceptionPrecision precision = InceptionPrecision::float32);
 
     struct Output {
         at::Tensor pool3;    ///< [B, 2048], mean over 8 x 8
         at::Tensor logits;   ///< [B, 1008], without the bias
         at::Tensor spatial;  ///< [B, 2023]: first 7 channels of Mixed_6d.branch1x1, index (y 17 + x) 7 + c
     };
-    /// x: float32 [B, 3, 299, 299] after scale_for(), on the CPU. Error("shape") otherwise.
+    /// x: float32 [B, 3, 299, 299] after scale_for(), on the CPU -> float32. Error("shape") otherwise.
     Output operator()(const at::Tensor& x) const;
 
     const std::string& weights_hash() const { return hash_; }  ///< SHA-256 of the file; "" without one
@@ -63,6 +76,7 @@ class Inception {
     at::Tensor block_d(const std::string& name, const at::Tensor& x) const;
     at::Tensor block_e(const std::string& name, const at::Tensor& x, bool max_pool) const;
 
+    InceptionPrecision precision_;
     std::map<std::string, Layer> layers_;
     at::Tensor classes_;  ///< fc.weight
     std::string hash_, origin_;

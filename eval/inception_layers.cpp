@@ -28,9 +28,11 @@ constexpr Kernel column(int64_t out, int64_t length) {
 
 class Table {
   public:
+    /// Height and width of the input of what is added next.
+    void at(int64_t side) { side_ = side; }
     /// One layer; a halving one is never padded.
     void layer(const std::string& name, int64_t in, Kernel k, bool padded = true) {
-        layers_[name] = {in, k.out, k.height, k.width, k.stride, padded && k.stride == 1};
+        layers_[name] = {in, k.out, k.height, k.width, k.stride, padded && k.stride == 1, side_};
     }
     /// PREFIX_1, PREFIX_2, ...: each takes what the one before gives.
     void chain(const std::string& prefix, int64_t in, std::initializer_list<Kernel> kernels) {
@@ -43,16 +45,22 @@ class Table {
     std::map<std::string, InceptionLayer> take() { return std::move(layers_); }
 
   private:
+    int64_t side_ = 0;
     std::map<std::string, InceptionLayer> layers_;
 };
 
 std::map<std::string, InceptionLayer> make() {
     Table t;
+    t.at(299);
     t.layer("Conv2d_1a_3x3", 3, halving(32));
+    t.at(149);
     t.layer("Conv2d_2a_3x3", 32, square(32, 3), false);
+    t.at(147);
     t.layer("Conv2d_2b_3x3", 32, square(64, 3));
+    t.at(73);
     t.layer("Conv2d_3b_1x1", 64, point(80));
     t.layer("Conv2d_4a_3x3", 80, square(192, 3), false);
+    t.at(35);
 
     struct BlockA {
         const char* name;
@@ -69,6 +77,7 @@ std::map<std::string, InceptionLayer> make() {
     t.layer("Mixed_6a.branch3x3", 288, halving(384));
     t.chain("Mixed_6a.branch3x3dbl", 288, {point(64), square(96, 3), halving(96)});
 
+    t.at(17);
     struct BlockC {
         const char* name;
         int64_t c;
@@ -84,6 +93,7 @@ std::map<std::string, InceptionLayer> make() {
     t.chain("Mixed_7a.branch3x3", 768, {point(192), halving(320)});
     t.chain("Mixed_7a.branch7x7x3", 768, {point(192), row(192, 7), column(192, 7), halving(192)});
 
+    t.at(8);
     for (const auto& [name, in] : {BlockC{"7b", 1280}, {"7c", 2048}}) {
         const std::string block = std::string("Mixed_") + name + ".branch";
         t.layer(block + "1x1", in, point(320));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 
 #include "core/error.h"
@@ -84,6 +85,31 @@ TEST_F(InceptionFile, FeaturesDependOnTheImageAlone) {
     EXPECT_EQ(spatial->frechet_name(), "sfid[tf1]");
     EXPECT_LT((spatial->features(image) - direct.spatial).abs().max().item<double>(), 4e-6);
     EXPECT_EQ(failure([&] { extractor->features(pixels.to(at::kFloat)); }).kind(), "shape");
+}
+
+TEST_F(InceptionFile, HalfPrecisionHasAnotherName) {
+    try {
+        require_bf16("test");
+    } catch (const Error& e) {
+        EXPECT_EQ(e.kind(), "device");
+        EXPECT_EQ(failure([&] { make(spec(",pipeline=tf1,precision=bf16")); }).kind(), "device");
+        GTEST_SKIP() << "no bf16 instructions";
+    }
+    const auto fast = make(spec(",pipeline=tf1,precision=bf16"));
+    EXPECT_EQ(fast->id(), "inception-bf16");
+    EXPECT_EQ(fast->precision(), "bf16");
+    EXPECT_EQ(fast->frechet_name(), "fid-bf16[tf1]");
+    EXPECT_EQ(make(spec(",pipeline=tf1,precision=bf16,layer=spatial"))->frechet_name(), "sfid-bf16[tf1]");
+    // What it says of itself holds for another image too.
+    const at::Tensor image = inception_cases::formula_image(24, 31);
+    const at::Tensor half = fast->features(image), full = make(spec(",pipeline=tf1"))->features(image);
+    const double here = ((half - full).norm() / full.norm()).item<double>();
+    std::printf("bf16: deviation %.4f, of this image %.4f\n", fast->deviation(), here);
+    EXPECT_GT(here, 1e-4);
+    EXPECT_LT(here, 0.05);
+    EXPECT_LT(fast->deviation(), 0.05);
+    EXPECT_GT(fast->deviation(), here / 5);
+    EXPECT_EQ(make(spec(",pipeline=tf1"))->deviation(), 0);
 }
 
 TEST_F(InceptionFile, MissingOrForeignWeights) {
