@@ -9,10 +9,10 @@
 
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "message_of.h"
 #include "models/native.h"
 #include "models/safetensors.h"
 
@@ -38,15 +38,6 @@ std::map<std::string, at::Tensor> random_tensors(const nlohmann::json& config) {
             out[name] = at::randn(shape) * (name.ends_with(".weight") ? 0.3 : 0.1);
     }
     return out;
-}
-
-std::string message_of(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const Error& e) {
-        return e.message() + " | " + e.hint();
-    }
-    return "no error";
 }
 
 TEST(EdmDenoiser, DiscreteWrapperUsesItsTable) {

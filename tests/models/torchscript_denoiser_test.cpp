@@ -12,11 +12,11 @@
 
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "golden.h"
+#include "message_of.h"
 #include "models/native.h"
 #include "models/safetensors.h"
 
@@ -50,15 +50,6 @@ std::shared_ptr<const Denoiser> load(const std::string& path, const std::string&
     const Spec spec = Spec::parse("torchscript:file='" + path + "'," + keys);
     return load_torchscript(complete(spec, find_entry(torchscript_entries(), spec, "models", ""), ""),
                             "test");
-}
-
-std::string message_of(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const Error& e) {
-        return e.message() + " | " + e.hint();
-    }
-    return "no error";
 }
 
 // x0 ~ N(0, c^2): x0hat = c^2/(c^2 + sigma^2) x, here with c = 0.5.
