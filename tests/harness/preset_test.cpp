@@ -66,7 +66,7 @@ TEST_F(Presets, SchedulesAndEvaluations) {
 TEST_F(Presets, OfASuite) {
     const Suite s = suite("model = exact:gaussian\npreset = edm-imagenet64-stochastic\n");
     EXPECT_EQ(s.schedules[0].print(), "edm");
-    EXPECT_EQ(s.samplers[0].print(), "heun:s-churn=40,s-min=0.05,s-max=50,s-noise=1.003");
+    EXPECT_EQ(s.samplers[0].print(), "heun:s-churn=40,s-max=50,s-min=0.05,s-noise=1.003");
     EXPECT_EQ(s.steps, std::vector<int>{256});
     EXPECT_EQ(s.noise, "edm");
     EXPECT_EQ(suite("model = exact:gaussian\npreset = edm-ffhq\nnoise = philox\n").noise, "philox");
