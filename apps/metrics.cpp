@@ -106,7 +106,8 @@ nlohmann::json row_json(const NamedMetric& m, const MetricInput& generated, cons
                      {"spec", job.extractor->spec()},
                      {"pipeline", job.extractor->pipeline()},
                      {"weights", job.extractor->weights_hash()},
-                     {"precision", job.extractor->precision()}};
+                     {"precision", job.extractor->precision()},
+                     {"deviation_from_float32", job.extractor->deviation()}};
     return {{"metric", m.name},
             {"value", number(e.value)},
             {"se", number(e.se)},
