@@ -134,18 +134,18 @@ TEST(Costs, JacobiansOfANetwork) {
     d.config.attention_resolutions = {2};
     d.config.num_heads = 2;
     d.config.num_groups = 4;
-    d.image_size = 8;
+    d.image_size = 4;
     d.prediction = NetworkDescription::Prediction::edm;
     d.process = NoiseProcess(Spec::parse("continuous")).spec();
     const UNet net(d.config);
     Parameters parameters = checked_parameters(net, net.initial_parameters(5), "test");
     for (auto& [name, value] : parameters)  // layers begin at zero, which would leave nothing to test
-        value = value + 0.1 * at::sin(at::arange(value.numel(), at::kFloat)).reshape(value.sizes());
+        value = value + 0.03 * at::sin(at::arange(value.numel(), at::kFloat)).reshape(value.sizes());
     const NativeDenoiser model(d, parameters, "tiny", "");
     const PathPoint to = path_point(PathForm::ve, model.process().locate(0.8)),
                     from = path_point(PathForm::ve, model.process().locate(0.9));
     const auto wave = [](double pitch) {
-        return at::sin(pitch * at::arange(2 * 64, at::kDouble)).reshape({2, 1, 8, 8});
+        return at::sin(pitch * at::arange(2 * 16, at::kDouble)).reshape({2, 1, 4, 4});
     };
     const at::Tensor x = wave(0.7);
     const auto step = [&](const at::Tensor& at_x) {
@@ -159,21 +159,22 @@ TEST(Costs, JacobiansOfANetwork) {
     EXPECT_NEAR(left, right, 1e-4 * std::abs(left));
     {
         const c10::NoGradGuard no_grad;
-        const double h = 1e-2;
+        // Central differences of a float32 network: rounding / h and h^2 meet near h = 3e-3.
+        const double h = 3e-3;
         const at::Tensor w4 = w.reshape(x.sizes());
         const at::Tensor difference = ((step(x + h * w4) - step(x - h * w4)) / (2 * h)).flatten(1);
-        EXPECT_LT((difference - ju).abs().max().item<double>(), 1e-3 * ju.abs().max().item<double>());
+        EXPECT_LT((difference - ju).abs().max().item<double>(), 5e-3 * ju.abs().max().item<double>());
     }
     const TransposedSolve solve = jacobian.solve_transposed(u, 1e-5, 100, "test");
     EXPECT_LT((jacobian.transposed(solve.solution) - u).norm().item<double>(),
               1e-4 * u.norm().item<double>());
     EXPECT_THROW(jacobian.solve_transposed(u, 1e-5, 1, "test"), Error);
     const std::vector<int64_t> ids{0, 1};
-    const at::Tensor dense = predictor_values(model, x, to, from, {}, {}, {.dense_dims = 64}, ids, 0),
-                     few = predictor_values(model, x, to, from, {}, {}, {.probes = 100, .tolerance = 1e-5},
-                                            ids, 0);
+    const at::Tensor dense = predictor_values(model, x, to, from, {}, {}, {}, ids, 0),
+                     few = predictor_values(model, x, to, from, {}, {},
+                                            {.dense_dims = 0, .probes = 12, .tolerance = 1e-5}, ids, 0);
     for (int64_t row = 0; row < 2; ++row)
-        EXPECT_NEAR(few[row].item<double>() / dense[row].item<double>(), 1, 0.1);
+        EXPECT_NEAR(few[row].item<double>() / dense[row].item<double>(), 1, 0.5);  // of 12 probes
 }
 
 /// To first order in h, J^{-1} = 1 - h J' multiplies the cost of Gaussian data by (1 - t^2/c^2)^2
