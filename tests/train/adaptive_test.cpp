@@ -53,8 +53,10 @@ TEST(AdaptiveSchedule, ItUpdatesOnceEveryIntervalHasItsValuesAfterTheBurnIn) {
 }
 
 TEST(AdaptiveSchedule, BlendedUpdatesReachTheOptimumOfGaussianData) {
-    AdaptiveSchedule schedule = make("adaptive:levels=65,least=1,burn-in=0,gamma=0.3,weight=geometric");
-    const double c = 0.5;
+    AdaptiveSchedule schedule = make(
+        "adaptive:levels=65,least=1,burn-in=0,gamma=0.3,weight=geometric,start={edm:sigma-min=0.5,sigma-max="
+        "20}");
+    const double c = 1;
     for (int64_t step = 1; step <= 60; ++step) {
         const std::vector<double> sigma = schedule.installed().sigma;
         for (size_t level = 1; level < sigma.size(); ++level) {
@@ -66,8 +68,8 @@ TEST(AdaptiveSchedule, BlendedUpdatesReachTheOptimumOfGaussianData) {
     }
     const auto length = [&](double t) { return 2 * (std::asinh(t / c) - t / std::hypot(c, t)); };
     const std::vector<double>& sigma = schedule.installed().sigma;
-    EXPECT_EQ(sigma.front(), 0.002);
-    EXPECT_EQ(sigma.back(), 80);
+    EXPECT_EQ(sigma.front(), 0.5);
+    EXPECT_EQ(sigma.back(), 20);
     // What the updates settle on: equal costs. At 64 intervals that lies within a few percent of the
     // continuum.
     const auto cost = [&](size_t i) {
@@ -75,10 +77,10 @@ TEST(AdaptiveSchedule, BlendedUpdatesReachTheOptimumOfGaussianData) {
     };
     for (size_t i = 1; i < sigma.size(); ++i) {
         EXPECT_NEAR(cost(i) / cost(32), 1, 1e-2) << i;
-        EXPECT_NEAR((length(sigma[i]) - length(0.002)) / (length(80) - length(0.002)),
+        EXPECT_NEAR((length(sigma[i]) - length(0.5)) / (length(20) - length(0.5)),
                     static_cast<double>(i) / 64, 0.05);
     }
-    EXPECT_NEAR(schedule.log().back().length / (length(80) - length(0.002)), 1, 0.1);
+    EXPECT_NEAR(schedule.log().back().length / (length(20) - length(0.5)), 1, 0.1);
     const LearnedSchedule learned = schedule.learned();
     EXPECT_EQ(levels_from_curve(learned.curve, 5, "zero").size(), 6U);
     EXPECT_EQ(learned.provenance.at("log").size(), 60U);
