@@ -10,6 +10,8 @@ namespace schedbench {
 
 namespace {
 
+constexpr size_t kScreen = 110;  // columns
+
 /// Display width of UTF-8 text: bytes that do not continue a character.
 size_t width_of(const std::string& text) {
     return static_cast<size_t>(std::count_if(
@@ -38,6 +40,22 @@ std::string print_block(const std::vector<std::vector<std::string>>& rows, Table
     std::vector<size_t> widths(rows[0].size());
     for (const auto& row : rows)
         for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+    if (format == TableFormat::terminal) {
+        // What does not fit goes below, under the first column again.
+        size_t width = widths[0], fits = 1;
+        while (fits < widths.size() && (fits == 1 || width + 2 + widths[fits] <= kScreen))
+            width += 2 + widths[fits++];
+        if (fits < widths.size()) {
+            std::vector<std::vector<std::string>> left, right;
+            for (const auto& row : rows) {
+                const auto end = row.begin() + static_cast<std::ptrdiff_t>(std::min(fits, row.size()));
+                left.emplace_back(row.begin(), end);
+                right.push_back({row[0]});
+                right.back().insert(right.back().end(), end, row.end());
+            }
+            return print_block(left, format) + "\n" + print_block(right, format);
+        }
+    }
     if (format == TableFormat::latex)
         out += "\\begin{tabular}{l" + std::string(rows[0].size() - 1, 'r') + "}\n\\hline\n";
     for (size_t r = 0; r < rows.size(); ++r) {

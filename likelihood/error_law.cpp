@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "likelihood/image_terms.h"
 
 namespace schedbench {
 
@@ -13,27 +14,12 @@ namespace {
 constexpr int kBitsPerOctave = 5;  // 32 bins while 1 + |delta|/scale doubles
 constexpr size_t kMaxOctaves = 16;
 constexpr double kSteps = 4096;  // places inside a bin
-constexpr size_t kMaxBins = kMaxOctaves << kBitsPerOctave;
 
 /// Bins in y = 1 + |delta|/scale, which are the same for every law: the bits of a double in [1, 2^16) count
-/// octaves, and places inside an octave, from those of 1 on.
-struct Grid {
-    std::array<double, kMaxBins> centre, steps;  ///< middle, and places a unit of y
-    Grid() {
-        for (size_t p = 0; p < kMaxBins; ++p) {
-            centre[p] = (edge(p) + edge(p + 1)) / 2;
-            steps[p] = kSteps / (edge(p + 1) - edge(p));
-        }
-    }
-    static double edge(size_t p) {
-        return std::bit_cast<double>((static_cast<uint64_t>(p) << (52 - kBitsPerOctave)) +
-                                     std::bit_cast<uint64_t>(1.0));
-    }
-};
-
-const Grid& grid() {
-    static const Grid out;
-    return out;
+/// octaves, and places inside an octave, from those of 1 on. Lower edge of bin p.
+double grid_edge(size_t p) {
+    return std::bit_cast<double>((static_cast<uint64_t>(p) << (52 - kBitsPerOctave)) +
+                                 std::bit_cast<uint64_t>(1.0));
 }
 
 }  // namespace
@@ -46,23 +32,23 @@ ErrorLaw::ErrorLaw(double smallest, double largest) : scale_(4 * std::sqrt(small
 }
 
 double ErrorLaw::edge(size_t position) const {
-    return (Grid::edge(position) - 1) * scale_;
+    return (grid_edge(position) - 1) * scale_;
 }
 
 void ErrorLaw::add(const double* x0, const double* error, size_t n) {
-    const Grid& bins = grid();
-    const double inverse = 1 / scale_;
-    for (size_t i = 0; i < n; ++i) {
-        const double y = 1 + std::abs(error[i]) * inverse;
-        const auto bits = std::bit_cast<uint64_t>(y) - std::bit_cast<uint64_t>(1.0);
-        const size_t p = std::min<size_t>(bits >> (52 - kBitsPerOctave), half_ - 1);
-        const size_t place = static_cast<size_t>(x0[i] >= -0.999) + static_cast<size_t>(x0[i] > 0.999);
-        const double u = std::min((y - bins.centre[p]) * bins.steps[p], kSteps / 2);
-        const auto step = static_cast<int64_t>(u + (u < 0 ? -0.5 : 0.5));
-        Bin& bin = bins_[(2 * place + static_cast<size_t>(error[i] < 0)) * half_ + p];
-        ++bin[0];
-        bin[1] += step;
-        bin[2] += step * step;
+    constexpr size_t kChunk = 256;
+    std::array<uint64_t, kChunk> position;
+    std::array<int64_t, kChunk> step;
+    for (size_t first = 0; first < n; first += kChunk) {
+        const size_t count = std::min(kChunk, n - first);
+        law_positions(x0 + first, error + first, 1 / scale_, kBitsPerOctave, half_, count, position.data(),
+                      step.data());
+        for (size_t i = 0; i < count; ++i) {
+            Bin& bin = bins_[position[i]];
+            ++bin[0];
+            bin[1] += step[i];
+            bin[2] += step[i] * step[i];
+        }
     }
 }
 

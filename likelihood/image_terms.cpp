@@ -98,6 +98,21 @@ void errors(const double* __restrict x0, const double* __restrict hat, double li
     }
 }
 
+SCHEDBENCH_VECTOR_CLONES
+void positions(const double* __restrict x0, const double* __restrict error, double inverse, int shift,
+               uint64_t half, size_t n, uint64_t* __restrict bin, int64_t* __restrict step) {
+    const uint64_t one = std::bit_cast<uint64_t>(1.0), inside = (uint64_t{1} << shift) - 1;
+    for (size_t i = 0; i < n; ++i) {
+        const uint64_t bits = std::bit_cast<uint64_t>(1 + std::abs(error[i]) * inverse) - one;
+        const uint64_t position = bits >> shift;
+        const uint64_t rounded = ((bits & inside) + (uint64_t{1} << (shift - 13))) >> (shift - 12);
+        const bool beyond = position >= half;
+        const uint64_t place = static_cast<uint64_t>(x0[i] >= -0.999) + static_cast<uint64_t>(x0[i] > 0.999);
+        bin[i] = (2 * place + static_cast<uint64_t>(error[i] < 0)) * half + (beyond ? half - 1 : position);
+        step[i] = beyond ? 2048 : static_cast<int64_t>(rounded) - 2048;
+    }
+}
+
 /// 16 products of 16: each is at least 1e-192.
 SCHEDBENCH_VECTOR_CLONES
 void multiply(const double* p, double* product) {
@@ -171,6 +186,11 @@ double tanh_decoder_sum(const double* x0, const double* error, const double* inv
         for (double q : product) sum -= std::log(q);
     }
     return sum;
+}
+
+void law_positions(const double* x0, const double* error, double inverse, int bits_per_octave, uint64_t half,
+                   size_t n, uint64_t* bin, int64_t* step) {
+    positions(x0, error, inverse, 52 - bits_per_octave, half, n, bin, step);
 }
 
 void learned_inverse_sd(const double* v, double ln_large, double ln_small, double* inverse, size_t n) {

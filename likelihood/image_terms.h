@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "schedules/learned_variance.h"
@@ -21,6 +22,13 @@ double squared_distance(const double* a, const double* b, size_t n);
 
 /// sum of -ln P of the 8-bit decoder with the tanh form (decoder.h), nats; inverse: [n] 1/sd of each element.
 double tanh_decoder_sum(const double* x0, const double* error, const double* inverse, size_t n);
+
+/// Where the errors fall in the bins of an ErrorLaw (error_law.h): y = 1 + |error| inverse has its bin in the
+/// bits of its exponent and the first `bits_per_octave` of its mantissa, and its place inside the bin, -2048
+/// to 2048, in the next twelve, rounded. bin = (2 place + sign) half + position, with the positions beyond
+/// half - 1 put at the end of it.
+void law_positions(const double* x0, const double* error, double inverse, int bits_per_octave, uint64_t half,
+                   size_t n, uint64_t* bin, int64_t* step);
 
 /// inverse[i] = exp(-(v_i ln_large + (1 - v_i) ln_small)/2), of the learned variance (learned_variance.h)
 void learned_inverse_sd(const double* v, double ln_large, double ln_small, double* inverse, size_t n);

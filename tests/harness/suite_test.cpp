@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -78,6 +79,23 @@ TEST(Suite, FaultsNameFileAndKey) {
     EXPECT_NE(error_of(kCells + "extractor = pixels\n").find("not both"), std::string::npos);
     EXPECT_NE(error_of(kCells + "bpd-stride = odd\n").find("known: even"), std::string::npos);
     EXPECT_THROW(read_suite("/nonexistent.suite"), Error);
+}
+
+/// What the repository offers can be read, and names printed rows that exist (paths are from its root).
+TEST(Suite, ThoseOfTheRepository) {
+    const auto here = std::filesystem::current_path();
+    std::filesystem::current_path(SCHEDBENCH_SOURCE_DIR);
+    int count = 0, printed = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("suites")) {
+        const Suite suite = read_suite(entry.path().string());
+        ++count;
+        EXPECT_EQ(suite.name + ".suite", entry.path().filename().string());
+        EXPECT_FALSE(suite.title.empty()) << suite.name;
+        if (!suite.published.empty()) ++printed;
+    }
+    std::filesystem::current_path(here);
+    EXPECT_GE(count, 10);
+    EXPECT_GE(printed, 5);
 }
 
 }  // namespace
