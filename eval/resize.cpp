@@ -217,7 +217,10 @@ at::Tensor resize_for(Pipeline pipeline, const at::Tensor& pixels, int64_t size)
             break;
         }
         case Pipeline::pytorch_fid:
-            out = at::upsample_bilinear2d(source.to(at::kFloat).div_(255), {size, size}, false);
+            // Three channels first, as in the tool: with one thread, torch rounds otherwise for another
+            // count.
+            out =
+                at::upsample_bilinear2d(three_channels(source.to(at::kFloat).div_(255)), {size, size}, false);
             break;
         case Pipeline::antialiased:
             out = at::_upsample_bilinear2d_aa(source.to(at::kFloat), {size, size}, false);

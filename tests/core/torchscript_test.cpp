@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "failure.h"
 
 namespace schedbench {
 namespace {
@@ -52,16 +53,6 @@ def is_training(self, x):
 )JIT");
         outer.save(file(name));
         return file(name);
-    }
-    static Error failure(const std::function<void()>& work) {
-        try {
-            work();
-        } catch (const Error& e) {
-            EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos) << e.what();
-            return e;
-        }
-        ADD_FAILURE() << "no error";
-        return Error("none", "none");
     }
 
     std::filesystem::path folder_;

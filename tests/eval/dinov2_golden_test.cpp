@@ -16,6 +16,7 @@
 #include "dinov2_weights.h"
 #include "eval/extractor.h"
 #include "eval/resize.h"
+#include "failure.h"
 #include "golden.h"
 #include "inception_cases.h"
 #include "models/safetensors.h"
@@ -109,16 +110,6 @@ TEST(DinoV2Golden, NamesAndShapesOfViTL14) {
                 0.5, name);
     }
     tally.report();
-}
-
-Error failure(const std::function<void()>& work) {
-    try {
-        work();
-    } catch (const Error& e) {
-        return e;
-    }
-    ADD_FAILURE() << "no error";
-    return Error("none", "none");
 }
 
 TEST(DinoV2, ExtractorFromAFile) {

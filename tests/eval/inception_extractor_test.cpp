@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "eval/extractor.h"
+#include "failure.h"
 #include "inception_cases.h"
 #include "inception_weights.h"
 #include "models/safetensors.h"
@@ -35,15 +36,6 @@ class InceptionFile : public ::testing::Test {
     static std::string spec(const std::string& rest) { return "inception:file='" + path_ + "'" + rest; }
     static std::unique_ptr<Extractor> make(const std::string& text) {
         return make_extractor(Spec::parse(text, "--extractor"));
-    }
-    static Error failure(const std::function<void()>& work) {
-        try {
-            work();
-        } catch (const Error& e) {
-            return e;
-        }
-        ADD_FAILURE() << "no error";
-        return Error("none", "none");
     }
 
     static std::map<std::string, at::Tensor> weights_;

@@ -17,23 +17,13 @@
 #include "eval/inception_layers.h"
 #include "eval/inception_torchscript.h"
 #include "eval/resize.h"
+#include "failure.h"
 #include "inception_cases.h"
 #include "inception_weights.h"
 #include "nvidia_inception.h"
 
 namespace schedbench {
 namespace {
-
-Error failure(const std::function<void()>& work) {
-    try {
-        work();
-    } catch (const Error& e) {
-        EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos) << e.what();
-        return e;
-    }
-    ADD_FAILURE() << "no error";
-    return Error("none", "none");
-}
 
 std::unique_ptr<Extractor> make(const std::string& text) {
     return make_extractor(Spec::parse(text, "--extractor"));
