@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 namespace schedbench {
 namespace {
 
@@ -65,6 +67,33 @@ TEST(Table, OtherFormatsHoldTheSameFigures) {
     EXPECT_EQ(json[1]["value"], 11.0);
     EXPECT_EQ(json[0]["delta"], nullptr);
     EXPECT_EQ(json[1]["tied"], true);
+}
+
+TEST(TextBlock, WideTablesGoOnBelow) {
+    std::vector<std::vector<std::string>> rows = {{"schedule"}, {"even"}};
+    for (int k = 0; k < 12; ++k) {
+        rows[0].push_back("NFE " + std::to_string(k));
+        rows[1].push_back("12.345 ±0.678 =");
+    }
+    const std::string text = print_block(rows, TableFormat::terminal);
+    std::istringstream lines(text);
+    size_t values = 0, headers = 0;
+    for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(line.size(), 110 + 2 * rows.size() * 6) << line;  // "±" has two bytes
+        headers += line.starts_with("schedule");
+        for (size_t at = line.find("12.345"); at != std::string::npos; at = line.find("12.345", at + 1))
+            ++values;
+    }
+    EXPECT_EQ(values, 12u);
+    EXPECT_EQ(headers, 2u);
+    EXPECT_EQ(print_block(rows, TableFormat::markdown).find("| schedule", 5), std::string::npos);
+}
+
+TEST(TextBlock, ShortEstimatesHaveTheErrorInParentheses) {
+    EXPECT_EQ(format_estimate_short(3.21456, 0.1234), "3.21(12)");
+    EXPECT_EQ(format_estimate_short(3.21456, 0.00567), "3.2146(57)");
+    EXPECT_EQ(format_estimate_short(115.11, 4.86), "115.1 ±4.9");
+    EXPECT_EQ(format_estimate_short(2, NAN), "2");
 }
 
 }  // namespace
