@@ -370,8 +370,8 @@ const Command kBpdCommand = {
     "  schedbench bpd --statistics results/published/ls-fixture.json --compare "
     "results/published/bao-2022.csv "
     "--compare results/published/watson-2021-nll.csv\n"
-    "  schedbench bpd --statistics st.h5 --clip true --variance posterior --steps 32 --plot terms.svg\n"
-    "  schedbench bpd --statistics st.h5 --clip true --training-images 1,10,100\n"
+    "  schedbench bpd --statistics st.h5 --variance posterior --steps 32 --plot terms.svg\n"
+    "  schedbench bpd --statistics train.h5 --test test.h5 --clip true --training-images 1,10,100\n"
     "Paths of the stride dp are chosen on the train data and scored on both; a file may hold both splits.\n",
     run};
 

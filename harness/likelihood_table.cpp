@@ -11,8 +11,9 @@ namespace schedbench {
 
 namespace {
 
-constexpr size_t kLongColumns = 5;   // with "±" on a screen
-constexpr size_t kShortColumns = 7;  // with the error in parentheses
+// On a screen of 80 columns, beside the longest name of a row:
+constexpr size_t kLongColumns = 3;   // with "±"
+constexpr size_t kShortColumns = 4;  // with the error in parentheses
 
 template <typename T>
 void add_new(std::vector<T>& list, const T& item) {
@@ -43,17 +44,17 @@ std::string print_csv(const std::vector<LikelihoodRow>& all,
         "model,stride,variance,decoder,first_step,clip,split,steps,bits_per_dim,se,n,published,"
         "published_source,path\n";
     for (const LikelihoodRow& r : all)
-        out += csv_field(name_of(r.model)) + "," + r.stride + "," + r.variance + "," + r.decoder + "," + r.first_step +
-               "," + csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
+        out += csv_field(name_of(r.model)) + "," + r.stride + "," + r.variance + "," + r.decoder + "," +
+               r.first_step + "," + csv_field(r.clip) + "," + r.split + "," + std::to_string(r.steps) + "," +
                number_field(r.bits_per_dim.value) + "," + number_field(r.bits_per_dim.se) + "," +
                std::to_string(r.bits_per_dim.n) + "," + number_field(r.published) + "," +
                csv_field(r.published_source) + "," + csv_field(nlohmann::json(r.path).dump()) + "\n";
     return out;
 }
 
-/// Columns `steps` of one block.
+/// Columns `steps` of one block; `notes` collects the sources of printed figures.
 std::string print_part(const std::vector<const LikelihoodRow*>& block, const std::vector<int>& steps,
-                       bool short_form, TableFormat format) {
+                       bool short_form, TableFormat format, std::vector<std::string>& notes) {
     std::vector<std::pair<std::string, std::string>> lines;  // variance, stride
     for (const LikelihoodRow* row : block) add_new(lines, std::pair(row->variance, row->stride));
     std::stable_sort(lines.begin(), lines.end(),
@@ -74,7 +75,9 @@ std::string print_part(const std::vector<const LikelihoodRow*>& block, const std
         }
         rows.push_back(line);
         for (const std::string& source : sources) {
-            line = {"  printed, " + source};
+            add_new(notes, source);
+            const auto note = std::find(notes.begin(), notes.end(), source) - notes.begin() + 1;
+            line = {"  printed [" + std::to_string(note) + "]"};
             for (int k : steps) {
                 std::string text;
                 for (const LikelihoodRow* row : block)
@@ -103,8 +106,8 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
     const bool one_model =
         std::all_of(all.begin(), all.end(), [&](const LikelihoodRow& r) { return r.model == all[0].model; });
     std::string out =
-        "bits/dim ± standard error; rows are reverse variance and stride; dp paths and fitted variances are\n"
-        "chosen on train";
+        "bits/dim ± standard error; rows are reverse variance and stride;\n"
+        "dp paths and fitted variances are chosen on train";
     bool explained = false;
     for (const BlockKey& key : blocks) {
         std::vector<const LikelihoodRow*> block;
@@ -124,19 +127,18 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
         }
         const auto& [model, decoder, first_step, clip, split] = key;
         if (&key == &blocks.front()) out += "\n";
-        out += "\n" + std::string(one_model ? "" : name_of(model) + ", ") +
-               split + " split, " + std::to_string(block[0]->bits_per_dim.n) + " images; decoder " + decoder +
-               ", first-step variance " + first_step + ", clip " + clip +
-               (errors ? "" : "; no standard errors") + "\n";
+        out += "\n" + (one_model ? "" : name_of(model) + "\n") + split + " split, " +
+               std::to_string(block[0]->bits_per_dim.n) + " images; decoder " + decoder + ", first step " +
+               first_step + ", clip " + clip + (errors ? "" : "; no standard errors") + "\n";
         const size_t width = format == TableFormat::terminal ? kShortColumns : steps.size();
+        std::vector<std::string> notes;
         for (size_t from = 0; from < steps.size(); from += width) {
             const size_t to = std::min(steps.size(), from + width);
-            out +=
-                std::string(from ? "\n" : "") + print_part(block,
-                                                           {steps.begin() + static_cast<std::ptrdiff_t>(from),
-                                                            steps.begin() + static_cast<std::ptrdiff_t>(to)},
-                                                           short_form, format);
+            const std::vector<int> part(steps.begin() + static_cast<std::ptrdiff_t>(from),
+                                        steps.begin() + static_cast<std::ptrdiff_t>(to));
+            out += (from ? "\n" : "") + print_part(block, part, short_form, format, notes);
         }
+        for (size_t i = 0; i < notes.size(); ++i) out += "[" + std::to_string(i + 1) + "] " + notes[i] + "\n";
     }
     return out;
 }
@@ -157,7 +159,6 @@ nlohmann::json likelihood_json(const std::vector<LikelihoodRow>& rows) {
              {"steps", row.steps},
              {"bits_per_dim", row.bits_per_dim.value},
              {"se", number(row.bits_per_dim.se)},
-             {"n", row.bits_per_dim.n},
              {"path", row.path},
              {"terms",
               {{"decoder", row.decoder_term}, {"edges", row.edge_terms}, {"prior", row.prior_term}}}});

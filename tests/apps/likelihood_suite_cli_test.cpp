@@ -49,7 +49,8 @@ TEST_F(LikelihoodSuite, WithoutCells) {
     EXPECT_NE(plan.err.find("12 images a split; 960 evaluations"), std::string::npos) << plan.err;
     EXPECT_NE(plan.err.find("images a split fit 45 min"), std::string::npos) << plan.err;
     const auto out = folder_.ok("sweep t.suite --output run.h5");
-    EXPECT_NE(out.out.find("printed, arXiv:2106.03802 L_simple "), std::string::npos) << out.out;
+    EXPECT_NE(out.out.find("] arXiv:2106.03802 L_simple\n"), std::string::npos) << out.out;
+    EXPECT_NE(out.out.find("  printed [1]"), std::string::npos) << out.out;
     EXPECT_NE(out.out.find("6.95"), std::string::npos) << out.out;
     EXPECT_NE(out.out.find("L_simple (second hand)"), std::string::npos) << out.out;
     folder_.ok("validate run.h5");

@@ -205,7 +205,7 @@ TEST(CliBpd, TableFitsAScreenAndDefaultsToTheTable) {
     std::istringstream in(folder.ok("bpd --statistics st.h5").out);
     int lines = 0;
     for (std::string line; std::getline(in, line); ++lines) EXPECT_LE(line.size(), 80u) << line;
-    EXPECT_EQ(lines, 3 + 4 * 4);  // heads; four variances and the strides that name no node twice
+    EXPECT_EQ(lines, 5 + 4 * 4);  // heads; four variances and the strides that name no node twice
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --steps 41").code, 2);
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --stride odd --steps 4").code, 2);
     EXPECT_EQ(folder.run("bpd --statistics st.h5 --variance small --steps 4").code, 2);

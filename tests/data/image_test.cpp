@@ -172,7 +172,7 @@ TEST(ImageFolder, IsReadInNaturalOrderAndFaultsNameTheImage) {
     folder.write("img7.png", {0xff, 0xd8, 0xff, 0xe0, 0, 16, 'J', 'F'});
     expect_error("file", {"img7.png, byte 8", "cut short"}, load);
     folder.write("img7.png", {});
-    expect_error("file", {"img7.png, byte 0"}, load);
+    expect_error("file", {"img7.png", "is empty"}, load);
     expect_error("spec", {"size=0"},
                  [&] { load_dataset(Spec::parse("folder:path='" + folder.path() + "',size=0")); });
     const TemporaryFolder empty;
