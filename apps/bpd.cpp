@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/progress.h"
+#include "harness/json_number.h"
 #include "harness/likelihood_job.h"
 #include "harness/likelihood_table.h"
 #include "harness/published_bounds.h"
@@ -146,10 +147,6 @@ std::vector<LikelihoodRow> rows_of(const Pair& pair, const LikelihoodRequest& re
     return out;
 }
 
-nlohmann::json number(double value) {
-    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
-
 void print_compared(const std::vector<ComparedRow>& rows) {
     TextTable table(
         {"<source", "<model", "<method", "steps", "printed", "ours", "ours - printed", "<ours is"});
@@ -179,7 +176,7 @@ nlohmann::json json_of(const ComparedRow& r) {
             {"first_step", r.first_step},
             {"decoder", r.decoder},
             {"bits_per_dim", r.bits_per_dim},
-            {"se", number(r.se)},
+            {"se", json_number(r.se)},
             {"note", r.note}};
 }
 
@@ -240,7 +237,7 @@ void ablation(const Options& options, const Pair& pair, const std::vector<int>& 
                          {"subsets", r.repeats},
                          {"bits_per_dim", r.mean},
                          {"sd", r.sd},
-                         {"test_se", number(r.test_se)}});
+                         {"test_se", json_number(r.test_se)}});
         table.add({r.variance, std::to_string(r.steps), std::to_string(r.images), std::to_string(r.repeats),
                    fixed_number(r.mean, 4), r.repeats > 1 ? fixed_number(r.sd, 4) : "-",
                    fixed_number(r.test_se, 4)});

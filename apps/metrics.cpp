@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "eval/resize.h"
 #include "eval/statistics_file.h"
+#include "harness/json_number.h"
 #include "harness/metric_input.h"
 #include "harness/table.h"
 
@@ -93,10 +94,6 @@ void choose_extractor(Job& job, const Options& options, const std::vector<const 
     job.assumed = files;
 }
 
-nlohmann::json number(double value) {
-    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
-
 nlohmann::json row_json(const NamedMetric& m, const MetricInput& generated, const MetricInput* reference,
                         const Job& job) {
     const Estimate& e = m.estimate;
@@ -109,8 +106,8 @@ nlohmann::json row_json(const NamedMetric& m, const MetricInput& generated, cons
                      {"precision", job.extractor->precision()},
                      {"deviation_from_float32", job.extractor->deviation()}};
     return {{"metric", m.name},
-            {"value", number(e.value)},
-            {"se", number(e.se)},
+            {"value", json_number(e.value)},
+            {"se", json_number(e.se)},
             {"n", e.n},
             {"reference_n", reference ? nlohmann::json(reference->count) : nlohmann::json(nullptr)},
             {"estimand", e.estimand},

@@ -11,6 +11,7 @@
 #include "apps/text_table.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "harness/json_number.h"
 #include "harness/registry.h"
 #include "likelihood/ode_likelihood.h"
 
@@ -44,10 +45,6 @@ OdeLikelihoodOptions settings_of(const Options& options, bool bytes) {
     return out;
 }
 
-nlohmann::json number_or_null(double value) {
-    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
-
 void print_json(const OdeLikelihood& result, const OdeLikelihoodOptions& settings, const Denoiser& model,
                 const ProbeSource& source, const RuntimeSettings& runtime) {
     nlohmann::json images = nlohmann::json::array();
@@ -59,7 +56,7 @@ void print_json(const OdeLikelihood& result, const OdeLikelihoodOptions& setting
                           {"evaluations", image.evaluations}});
     const Estimate& e = result.bits_per_dim;
     std::cout << nlohmann::json{{"bits_per_dim", e.value},
-                                {"se", number_or_null(e.se)},
+                                {"se", json_number(e.se)},
                                 {"probe_se", result.probe_se},
                                 {"n", e.n},
                                 {"estimand", e.estimand},

@@ -1,4 +1,5 @@
 #include "harness/likelihood_table.h"
+#include "harness/json_number.h"
 
 #include <algorithm>
 #include <cmath>
@@ -144,9 +145,6 @@ std::string print_likelihood(const std::vector<LikelihoodRow>& all, TableFormat 
 }
 
 nlohmann::json likelihood_json(const std::vector<LikelihoodRow>& rows) {
-    const auto number = [](double value) {
-        return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-    };
     nlohmann::json out = nlohmann::json::array();
     for (const LikelihoodRow& row : rows) {
         out.push_back(
@@ -158,7 +156,7 @@ nlohmann::json likelihood_json(const std::vector<LikelihoodRow>& rows) {
              {"split", row.split},
              {"steps", row.steps},
              {"bits_per_dim", row.bits_per_dim.value},
-             {"se", number(row.bits_per_dim.se)},
+             {"se", json_number(row.bits_per_dim.se)},
              {"path", row.path},
              {"terms",
               {{"decoder", row.decoder_term}, {"edges", row.edge_terms}, {"prior", row.prior_term}}}});

@@ -6,6 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "core/progress.h"
 #include "samplers/sampler.h"
@@ -39,13 +40,13 @@ void print_plan(const Suite& suite, const Plan& plan, const SweepOptions& option
         speed.push_back(seconds_per_evaluation(*model.denoiser, suite.batch));
     double seconds = 0;
     int64_t evaluations = 0, stored = 0;
-    const bool exists = std::filesystem::exists(options.output);
+    std::optional<RunFile> run;
+    if (std::filesystem::exists(options.output)) run = RunFile::open(options.output);
     for (const PlannedCell& cell : plan.cells) {
         const int64_t work = suite.images * (cell.nfe > 0 ? cell.nfe : cell.steps);
         evaluations += work;
         seconds += static_cast<double>(work) * speed[cell.model];
-        if (exists && !cell.learned && RunFile::open(options.output).cell_count(cell.id) >= suite.images)
-            ++stored;
+        if (run && !cell.learned && run->cell_count(cell.id) >= suite.images) ++stored;
     }
     if (!plan.cells.empty())
         std::fprintf(stderr,

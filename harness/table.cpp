@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "eval/comparison.h"
 #include "eval/metric_set.h"
+#include "harness/json_number.h"
 #include "harness/likelihood_table.h"
 #include "harness/published.h"
 #include "harness/registry.h"
@@ -390,9 +391,6 @@ std::string print_table(const Table& table, TableFormat format) {
 }
 
 nlohmann::json table_json(const Table& table) {
-    const auto number = [](double value) {
-        return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-    };
     nlohmann::json rows = nlohmann::json::array();
     for (const auto* list : {&table.rows, &table.floor})
         for (const TableRow& r : *list)
@@ -405,21 +403,21 @@ nlohmann::json table_json(const Table& table) {
                             {"nfe", r.nfe},
                             {"n", r.n},
                             {"metric", table.metric},
-                            {"value", number(r.metric.value)},
-                            {"se", number(r.metric.se)},
+                            {"value", json_number(r.metric.value)},
+                            {"se", json_number(r.metric.se)},
                             {"best", r.best},
                             {"tied", r.tied},
-                            {"delta", number(r.delta)},
-                            {"delta_se", number(r.delta_se)},
-                            {"correlation", number(r.correlation)},
-                            {"p_value", number(r.p_value)},
+                            {"delta", json_number(r.delta)},
+                            {"delta_se", json_number(r.delta_se)},
+                            {"correlation", json_number(r.correlation)},
+                            {"p_value", json_number(r.p_value)},
                             {"estimand", r.metric.estimand},
                             {"method", r.metric.method},
                             {"warning", r.metric.warning},
                             {"reliable", interval_reliable(r.metric)},
-                            {"bpd", number(r.bpd.value)},
-                            {"bpd_se", number(r.bpd.se)},
-                            {"published", number(r.published)},
+                            {"bpd", json_number(r.bpd.value)},
+                            {"bpd_se", json_number(r.bpd.se)},
+                            {"published", json_number(r.published)},
                             {"published_source", r.published_source},
                             {"cell", r.cell}});
     return rows;
