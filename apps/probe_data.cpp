@@ -8,7 +8,7 @@ namespace schedbench {
 void add_probe_options(Options& options) {
     options
         .value("data", "", "images to look at (schedbench list data); exact models draw their own without it")
-        .value("draws", "4096", "number of draws of an exact model, where there is no --data");
+        .value("draws", std::to_string(kExactDraws), "number of draws of an exact model, where there is no --data");
 }
 
 ProbeData load_probes(const Options& options, const std::shared_ptr<const Denoiser>& model) {

@@ -10,25 +10,44 @@
 #include "core/progress.h"
 #include "harness/statistics_record.h"
 #include "learn/learner.h"
+#include "models/exact.h"
 #include "store/run_lock.h"
 
 namespace schedbench {
 
+void check_learning_data(const Plan& plan, const Suite& suite) {
+    if (suite.data.name != "none") return;
+    for (const PlannedCell& cell : plan.cells)
+        if (cell.learned && !std::dynamic_pointer_cast<const ExactTarget>(plan.models[cell.model].raw))
+            throw Error("spec",
+                        cell.schedule_spec.name +
+                            " is learned from images, but the suite names neither data nor a reference",
+                        suite.path + ", key schedule", "add a line data = ... (schedbench list data)");
+}
+
 Learning::Learning(const Suite& suite, std::string run_path, const RuntimeSettings& runtime)
     : suite_(suite), run_path_(std::move(run_path)), stack_(stack_identity(runtime)) {}
 
-const ProbeSource& Learning::probes(const Spec& data) {
-    auto& source = sources_[data.print()];
+const ProbeSource& Learning::probes(const PlannedModel& model, const Spec& data) {
+    const bool draws = data.name == "none";
+    auto& source = sources_[draws ? model.raw->spec() : data.print()];
     if (!source) {
-        source = std::make_unique<Source>();
-        source->data = load_dataset(data, suite_.path + ", key data");
-        source->probes = dataset_source(source->data);
+        auto fresh = std::make_unique<Source>();
+        if (draws) {
+            auto target = std::dynamic_pointer_cast<const ExactTarget>(model.raw);
+            SCHEDBENCH_ASSERT(target);  // check_learning_data() refuses other models
+            fresh->probes = exact_source(std::move(target), kExactDraws);
+        } else {
+            fresh->data = load_dataset(data, suite_.path + ", key data");
+            fresh->probes = dataset_source(fresh->data);
+        }
+        source = std::move(fresh);
     }
     return *source->probes;
 }
 
 std::string Learning::learned_id(const Spec& completed, const PlannedModel& model) {
-    return short_hash(completed.print() + "|" + model.raw->spec() + "|" + probes(suite_.data).hash() + "|" +
+    return short_hash(completed.print() + "|" + model.raw->spec() + "|" + probes(model, suite_.data).hash() + "|" +
                       std::to_string(suite_.statistics_images) + "|" + stack_);
 }
 
@@ -50,7 +69,7 @@ const LearnedSchedule& Learning::learned(const Spec& completed, const PlannedMod
     const auto it = learned_.find(id);
     if (it != learned_.end() && enough(it->second)) return it->second;
     const NoiseProcess& process = model.raw->process();
-    const ProbeSource& source = probes(suite_.data);
+    const ProbeSource& source = probes(model, suite_.data);
 
     if (dp) {  // placing costs nothing, so only its statistics are kept
         const DenoisingStatistics& stats =
@@ -103,7 +122,7 @@ std::optional<DenoisingStatistics> Learning::stored_statistics(const std::string
 
 int64_t Learning::images_to_measure(const PlannedModel& model, const Spec& data, const StatisticsOptions& options,
                                     const StatisticsChain& chain) {
-    const ProbeSource& source = probes(data);
+    const ProbeSource& source = probes(model, data);
     const int64_t wanted = std::min(suite_.statistics_images, source.count());
     const std::string id = statistics_id(empty_statistics(*model.raw, chain, source, options));
     return statistics_.contains(id) || stored_statistics(id, wanted) ? 0 : wanted;
@@ -112,7 +131,7 @@ int64_t Learning::images_to_measure(const PlannedModel& model, const Spec& data,
 const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const Spec& data,
                                                 const StatisticsOptions& options,
                                                 const StatisticsChain& chain, const std::string& label) {
-    const ProbeSource& source = probes(data);
+    const ProbeSource& source = probes(model, data);
     DenoisingStatistics fresh = empty_statistics(*model.raw, chain, source, options);
     const std::string id = statistics_id(fresh);
     if (const auto it = statistics_.find(id); it != statistics_.end()) return it->second;

@@ -18,6 +18,9 @@
 
 namespace schedbench {
 
+/// Error("spec") if a schedule has to be learned from a network, but the suite names no images.
+void check_learning_data(const Plan& plan, const Suite& suite);
+
 class Learning {
   public:
     Learning(const Suite& suite, std::string run_path, const RuntimeSettings& runtime);
@@ -44,7 +47,8 @@ class Learning {
         Dataset data;
         std::unique_ptr<ProbeSource> probes;
     };
-    const ProbeSource& probes(const Spec& data);
+    /// The data set, or draws of an exact model where the suite names none.
+    const ProbeSource& probes(const PlannedModel& model, const Spec& data);
     /// In the suite's files, the run, or what another rank has just measured.
     std::optional<DenoisingStatistics> stored_statistics(const std::string& id, int64_t images) const;
     std::string statistics_cache(const std::string& id) const;

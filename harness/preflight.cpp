@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "data/dataset.h"
 #include "eval/extractor.h"
+#include "harness/learning.h"
 #include "harness/plan.h"
 #include "harness/registry.h"
 
@@ -86,6 +87,7 @@ std::vector<PreflightItem> preflight(const Suite& suite, const RuntimeSettings& 
     int64_t bytes = 0;
     out.push_back(item("cells", suite.name, "", [&] {
         const Plan plan = make_plan(suite, runtime);
+        check_learning_data(plan, suite);
         bytes = plan.disk_bytes;
         return std::to_string(plan.cells.size()) + " of " + std::to_string(suite.images) + " images";
     }));

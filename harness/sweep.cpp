@@ -45,6 +45,7 @@ class Sweep {
     SweepResult run() {
         const c10::NoGradGuard no_grad;
         plan_ = make_plan(suite_, runtime_);
+        check_learning_data(plan_, suite_);
         print_plan(suite_, plan_, options_, likelihood_);
         if (options_.dry_run) return result_;
         quality_ = Quality::make(suite_, options_.output, options_.cache, options_.cache_is_default);

@@ -29,6 +29,8 @@ class ProbeSource {
 
 /// The data set must outlive the source. limit > 0: only the first `limit` images.
 std::unique_ptr<ProbeSource> dataset_source(const Dataset& dataset, int64_t limit = 0);
+/// How many draws of an exact target stand in for a data set where nobody says another number.
+constexpr int64_t kExactDraws = 4096;
 /// `count` draws of the target's data under this seed.
 std::unique_ptr<ProbeSource> exact_source(std::shared_ptr<const ExactTarget> target, int64_t count,
                                           uint64_t seed = 0);

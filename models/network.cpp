@@ -4,13 +4,14 @@
 
 #include "core/error.h"
 #include "models/ddpm_unet.h"
+#include "models/mlp.h"
 #include "models/unet.h"
 
 namespace schedbench {
 
 const std::vector<std::string>& network_families() {
     static const std::vector<std::string> families = {
-        "improved_diffusion.UNetModel", "guided_diffusion.UNetModel", "pytorch_diffusion.Model"};
+        "improved_diffusion.UNetModel", "guided_diffusion.UNetModel", "pytorch_diffusion.Model", Mlp::kFamily};
     return families;
 }
 
@@ -23,6 +24,7 @@ std::shared_ptr<const Network> make_network(const std::string& family, const nlo
                     "known: " + known + "edm.precond");
     if (!config.is_object())
         throw Error("file", "has no metadata entry \"config\" with a JSON object", where);
+    if (family == Mlp::kFamily) return std::make_shared<const Mlp>(MlpConfig::from_json(config, where));
     if (family == "pytorch_diffusion.Model")
         return std::make_shared<const DdpmUNet>(DdpmConfig::from_json(config, where));
     const bool guided = family == UNetConfig::family_name(UNetConfig::Family::guided_diffusion);

@@ -44,7 +44,7 @@ class Network {
 };
 
 /// Families whose metadata is a constructor's arguments: improved_diffusion.UNetModel,
-/// guided_diffusion.UNetModel, pytorch_diffusion.Model.
+/// guided_diffusion.UNetModel, pytorch_diffusion.Model, schedbench.Mlp.
 const std::vector<std::string>& network_families();
 /// Error("file") naming `where` for any other family, unknown keys and impossible values.
 std::shared_ptr<const Network> make_network(const std::string& family, const nlohmann::json& config,
