@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -19,8 +20,31 @@ constexpr double kWellConditioned = 1e-4;
 
 std::optional<at::Tensor> cholesky_factor(const at::Tensor& matrix) {
     auto [factor, info] = at::linalg_cholesky_ex(matrix);
-    if (info.item<int64_t>() != 0 || !at::isfinite(factor).all().item<bool>()) return std::nullopt;
+    // A row with a value that is not finite has such a one on the diagonal too.
+    if (info.item<int64_t>() != 0 || !at::isfinite(factor.diagonal()).all().item<bool>()) return std::nullopt;
     return factor;
+}
+
+/// The lower triangle of L^T S L (what is above it is not set), L lower triangular: a quarter of the
+/// operations of two full products, since in strips of columns only rows from the strip on are not zero or
+/// not asked for.
+at::Tensor congruence(const at::Tensor& lower, const at::Tensor& symmetric) {
+    constexpr int64_t kStrip = 256;
+    const int64_t d = lower.size(0);
+    at::Tensor out = at::empty({d, d}, at::kDouble);
+    for (int64_t j = 0; j < d; j += kStrip) {
+        const int64_t columns = std::min(kStrip, d - j);
+        const at::Tensor product =  // rows j.. of the strip of S L
+            at::mm(symmetric.narrow(0, j, d - j).narrow(1, j, d - j),
+                   lower.narrow(0, j, d - j).narrow(1, j, columns));
+        for (int64_t i = j; i < d; i += kStrip) {
+            const int64_t rows = std::min(kStrip, d - i);
+            at::Tensor block = out.narrow(0, i, rows).narrow(1, j, columns);
+            at::mm_out(block, lower.narrow(0, i, d - i).narrow(1, i, rows).t(),
+                       product.narrow(0, i - j, d - i));
+        }
+    }
+    return out;
 }
 
 /// L with S = L L^T, from the features where they are at hand (no digits are lost by squaring), else from S.
@@ -40,16 +64,18 @@ at::Tensor factor(const Moments& moments, const at::Tensor& features) {
 
 /// The first route; empty where it would not be exact. first = L1 L1^T, and L1^T S2 L1 = A diag(s^2) A^T.
 bool by_eigenvalues(const Moments& first, const Moments& second, TransportParts parts, Transport& out) {
+    const auto singular = [](const Moments& m) { return m.n > 0 && m.n <= m.mean.size(0); };
+    if (singular(first) || singular(second)) return false;
     const auto lower1 = cholesky_factor(first.covariance);
-    if (!lower1 || !cholesky_factor(second.covariance)) return false;
-    at::Tensor inner = at::mm(at::mm(lower1->t(), second.covariance), *lower1);
-    inner = (inner + inner.t()) / 2;
+    if (!lower1) return false;
+    const at::Tensor inner = congruence(*lower1, second.covariance);
     at::Tensor squares, left;
     if (parts == TransportParts::maps) {
-        std::tie(squares, left) = at::linalg_eigh(inner);
+        std::tie(squares, left) = at::linalg_eigh(inner, "L");
     } else {
-        squares = at::linalg_eigvalsh(inner);
+        squares = at::linalg_eigvalsh(inner, "L");
     }
+    // S2 singular, or not definite for rounding: so is this.
     const double smallest = squares[0].item<double>(), largest = squares[-1].item<double>();
     if (!(smallest > kWellConditioned * kWellConditioned * largest)) return false;
     out.singular = squares.sqrt();
@@ -91,7 +117,8 @@ Transport gaussian_transport(const Moments& first, const at::Tensor& first_featu
     out.mean_term = (first.mean - second.mean).square().sum().item<double>();
     out.trace1 = first.covariance.trace().item<double>();
     out.trace2 = second.covariance.trace().item<double>();
-    if (!std::isfinite(out.mean_term + out.trace1 + out.trace2)) {
+    const double sums = first.covariance.sum().item<double>() + second.covariance.sum().item<double>();
+    if (!std::isfinite(out.mean_term + out.trace1 + out.trace2 + sums)) {
         throw Error("number", "mean or covariance is not finite", "Frechet distance");
     }
     if (by_eigenvalues(first, second, parts, out)) return out;
