@@ -1,4 +1,4 @@
-// schedbench train: trains a small improved-diffusion U-Net.
+// schedbench train: trains a small network.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -6,9 +6,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/comma_list.h"
 #include "apps/commands.h"
 #include "apps/options.h"
+#include "apps/train_architecture.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "data/dataset.h"
@@ -24,56 +24,9 @@
 namespace schedbench {
 namespace {
 
-std::vector<int64_t> integers(const std::string& text, const std::string& where) {
-    const std::vector<int> values = comma_integers(text, where);
-    return {values.begin(), values.end()};
-}
-
-NetworkDescription describe(const Options& options, const Dataset& data, Objective objective) {
-    NetworkDescription d;
-    d.config.in_channels = data.channels;
-    d.config.model_channels = options.integer("channels");
-    const std::vector<int64_t> mults = integers(options.text("channel-mult"), "--channel-mult");
-    d.config.channel_mult.assign(mults.begin(), mults.end());
-    d.config.num_res_blocks = options.integer("res-blocks");
-    d.config.attention_resolutions = integers(options.text_or("attention", ""), "--attention");
-    d.config.num_heads = options.integer("heads");
-    d.config.num_groups = options.integer("groups");
-    d.config.patch = options.integer("patch");
-    d.config.dropout = options.number("dropout");
-    d.config.num_classes = options.on("class-conditional") ? data.classes : 0;
-    const bool learned = objective == Objective::hybrid || objective == Objective::vlb;
-    d.config.out_channels = data.channels * (learned ? 2 : 1);
-    d.config = UNetConfig::from_json(d.config.to_json(), "network options");  // the same checks as for a file
-    d.image_size = data.height;
-    d.sigma_data = options.number("sigma-data");
-    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm
-                                               : NetworkDescription::Prediction::eps;
-    const std::string process = options.text_or(
-        "process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
-    d.process = NoiseProcess(Spec::parse(process, "--process"), "--process").spec();
-    const bool discrete = NoiseProcess(d.process).discrete();
-    if (discrete == (objective == Objective::edm))
-        throw Error("option",
-                    std::string("is ") +
-                        (discrete ? "a table, but the objective edm wants continuous:..."
-                                  : "continuous, but this objective wants a table, as linear:T=1000"),
-                    "--process");
-    d.rescale_timesteps = d.prediction == NetworkDescription::Prediction::eps;
-    const int64_t divisor = d.config.patch << (d.config.channel_mult.size() - 1);
-    if (data.height != data.width || data.height % divisor != 0)
-        throw Error("shape",
-                    "images of " + std::to_string(data.height) + "x" + std::to_string(data.width) +
-                        " cannot be halved as often as --channel-mult asks",
-                    "--data");
-    return d;
-}
-
 /// 8 x 8 images by 20 steps of Heun on the averaged weights: enough to see whether training works.
-void write_samples(const std::string& path, const NetworkDescription& description,
-                   const Parameters& parameters) {
+void write_samples(const std::string& path, const Denoiser& model) {
     c10::NoGradGuard no_grad;
-    const NativeDenoiser model(description, parameters, "training", "");
     std::vector<int64_t> ids(64);
     for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int64_t>(i);
     const Schedule schedule = build_schedule(Spec::parse("edm"), model.process(), {20});
@@ -88,7 +41,8 @@ void write_samples(const std::string& path, const NetworkDescription& descriptio
 /// The learned levels beside the weights, for learned:file=FILE, with the model they belong to.
 void write_schedule(const std::string& weights, const Dataset& data, const AdaptiveSchedule& schedule) {
     if (schedule.log().empty()) {
-        std::cerr << "the levels were never updated: train longer, or with fewer levels or a smaller burn-in\n";
+        std::cerr
+            << "the levels were never updated: train longer, or with fewer levels or a smaller burn-in\n";
         return;
     }
     LearnedSchedule learned = schedule.learned();
@@ -111,16 +65,9 @@ int run(const std::vector<std::string>& arguments) {
         .value("batch", "128", "images a step")
         .value("learning-rate", "0.001", "peak learning rate")
         .value("ema", "0.999", "decay of the weight average, a step")
-        .value("channels", "32", "channels of the first level")
-        .value("channel-mult", "1,2,2", "multiplier of each level")
-        .value("res-blocks", "1", "residual blocks a level")
-        .value("attention", "", "down-sampling factors with attention, as 2,4")
-        .value("heads", "4", "attention heads")
-        .value("groups", "8", "groups of the group norm")
-        .value("patch", "2", "space-to-depth before the first convolution")
-        .value("dropout", "0", "dropout rate")
         .value("schedule", "",
-               "levels to train at: adaptive:levels=256,... (learned meanwhile) or fixed:start={edm}; default: as the "
+               "levels to train at: adaptive:levels=256,... (learned meanwhile) or fixed:start={edm}; "
+               "default: as the "
                "objective draws them")
         .value("process", "", "noise process (default linear:T=1000; edm: continuous)")
         .value("sigma-data", "0.5", "standard deviation of the data, for edm's preconditioning")
@@ -131,13 +78,13 @@ int run(const std::vector<std::string>& arguments) {
         .value("samples", "", "folder for a grid of samples at every checkpoint")
         .value("store-dtype", "f16", "f16 or f32: precision of the weight file")
         .runtime();
+    add_architecture_options(options);
     if (!options.parse(arguments)) return 0;
     const RuntimeSettings runtime = options.runtime_settings();
     const std::string output = options.text("output");
     const Objective objective = parse_objective(options.text("objective"), "--objective");
     const Dataset data = load_dataset(Spec::parse(options.text("data"), "--data"), "--data");
-    const NetworkDescription description = describe(options, data, objective);
-    const UNet net(description.config);
+    const std::shared_ptr<const TrainableNetwork> net = described_network(options, data, objective);
 
     TrainOptions train;
     train.objective = objective;
@@ -152,35 +99,35 @@ int run(const std::vector<std::string>& arguments) {
     if (options.has("schedule")) {
         check_free_levels(objective, "--schedule");
         train.schedule = complete_training_schedule(Spec::parse(options.text("schedule"), "--schedule"),
-                                                    NoiseProcess(description.process), "--schedule")
+                                                    NoiseProcess(net->process()), "--schedule")
                              .print();
     }
 
-    std::cerr << "network: " << net.parameter_count() << " parameters, "
-              << static_cast<double>(net.macs(data.height, data.width)) * 1e-6 << " MMAC an image; "
-              << data.count << " images (" << data.spec << ")\n";
+    std::cerr << "network: " << count_of(net->parameter_shapes()) << " parameters, "
+              << static_cast<double>(net->macs()) * 1e-6 << " MMAC an image; " << data.count << " images ("
+              << data.spec << ")\n";
     Progress progress("train", train.steps, "steps");
     const auto on_progress = [&](const TrainProgress& p) {
         char note[80];
         std::snprintf(note, sizeof note, "loss %.4g, %.0f images/s", p.loss, p.images_per_second);
-        progress.update(p.step, note + (p.schedule_updates > 0
-                                            ? ", " + std::to_string(p.schedule_updates) + " updates of the schedule"
-                                            : ""));
+        progress.update(p.step, note + (p.schedule_updates > 0 ? ", " + std::to_string(p.schedule_updates) +
+                                                                     " updates of the schedule"
+                                                               : ""));
     };
     const auto on_checkpoint = [&](int64_t step, const Parameters& ema) {
         if (!options.has("samples")) return;
         std::filesystem::create_directories(options.text("samples"));
-        write_samples(options.text("samples") + "/step-" + std::to_string(step) + ".png", description, ema);
+        write_samples(options.text("samples") + "/step-" + std::to_string(step) + ".png",
+                      *net->denoiser(ema));
     };
-    const TrainResult result = train_network(description, data, train, on_progress, on_checkpoint);
+    const TrainResult result = train_network(*net, data, train, on_progress, on_checkpoint);
     progress.finish();
 
     std::map<std::string, at::Tensor> tensors;
     const bool half = options.text("store-dtype") == "f16";
     for (const auto& [name, value] : result.ema)
         tensors[name] = value.to(half ? at::kHalf : at::kFloat).contiguous();
-    std::map<std::string, std::string> metadata;
-    description.to_metadata(metadata);
+    std::map<std::string, std::string> metadata = net->metadata();
     nlohmann::json curve = nlohmann::json::array();
     for (const auto& [step, loss] : result.curve) curve.push_back({step, loss});
     metadata["objective"] = objective_name(objective);
@@ -206,11 +153,13 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kTrainCommand = {
-    "train", "train a small U-Net on a data set",
+    "train", "train a small network on a data set",
     "schedbench train --data DATA --objective OBJECTIVE --output FILE [options]",
     "  schedbench train --objective edm --output edm.safetensors --steps 20000 --samples /tmp\n"
     "  schedbench train --objective hybrid --process linear:T=1000 --output hybrid.safetensors\n"
-    "  schedbench train --objective edm --schedule adaptive:levels=64,burn-in=2000 --output online.safetensors\n"
+    "  schedbench train --architecture song-unet --objective edm --attention 2 --output ddpmpp.safetensors\n"
+    "  schedbench train --objective edm --schedule adaptive:levels=64,burn-in=2000 --output "
+    "online.safetensors\n"
     "A run that was stopped continues from FILE.state, with the same result as one that was left alone.\n",
     run};
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 namespace schedbench {
 
 namespace {
@@ -39,7 +41,7 @@ DhariwalUNet::DhariwalUNet(EdmNetworkConfig config, const std::string& where)
     if (c.label_dim > 0) add_linear_shapes(shapes_, "model.map_label", c.label_dim, embedding, false);
     const int64_t last = c.model_channels * c.channel_mult[0];
     add_norm_shapes(shapes_, "model.out_norm", last);
-    EdmConv{"model.out_conv", last, c.out_channels}.add_shapes(shapes_);
+    EdmConv{"model.out_conv", last, c.out_channels * c.patch * c.patch}.add_shapes(shapes_);
 }
 
 at::Tensor DhariwalUNet::embed_noise(const Parameters&, const at::Tensor& noise_labels) const {
@@ -59,6 +61,24 @@ at::Tensor DhariwalUNet::embed(const Parameters& p, const at::Tensor& noise, con
 
 at::Tensor DhariwalUNet::finish(const Parameters& p, const at::Tensor& h) const {
     return conv(p, "model.out_conv", at::silu(edm_norm(p, "model.out_norm", h, kEpsilon)));
+}
+
+EdmNetwork::InitialLaw DhariwalUNet::initial_law(const std::string& layer) const {
+    using Kind = InitialLaw::Kind;
+    if (layer.ends_with(".conv1") || layer.ends_with(".proj") || layer == "model.out_conv" ||
+        layer == "model.map_augment")
+        return {Kind::kaiming_uniform, 0, 0};
+    if (layer == "model.map_label")
+        return {Kind::kaiming_normal, std::sqrt(static_cast<double>(config_.label_dim)), 0};
+    return {Kind::kaiming_uniform, std::sqrt(1.0 / 3), std::sqrt(1.0 / 3)};
+}
+
+int64_t DhariwalUNet::outer_macs() const {
+    const EdmNetworkConfig& c = config_;
+    const int64_t noise = c.model_channels, embedding = c.model_channels * c.channel_mult_emb;
+    const int64_t pixels = c.resolution(0) * c.resolution(0), image = c.out_channels * c.patch * c.patch;
+    return c.augment_dim * noise + noise * embedding + embedding * embedding + c.label_dim * embedding +
+           9 * c.model_channels * c.channel_mult[0] * image * pixels;
 }
 
 }  // namespace schedbench

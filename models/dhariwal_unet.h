@@ -19,6 +19,8 @@ class DhariwalUNet final : public EdmNetwork {
     at::Tensor embed(const Parameters& parameters, const at::Tensor& noise, const at::Tensor& classes,
                      const at::Tensor& augment) const override;
     at::Tensor finish(const Parameters& parameters, const at::Tensor& h) const override;
+    InitialLaw initial_law(const std::string& layer) const override;
+    int64_t outer_macs() const override;
 };
 
 }  // namespace schedbench

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/residual_block.h"
+
 namespace schedbench {
 
 int64_t edm_groups(int64_t channels) {
@@ -26,12 +28,16 @@ at::Tensor EdmConv::operator()(const Parameters& p, const at::Tensor& x) const {
     if (resample == Resample::none) return conv(p, prefix, x);
     const at::Tensor filter = parameter(p, prefix + ".resample_filter").to(x.scalar_type());
     const int64_t filter_pad = (filter.size(3) - 1) / 2;
+    // Two equal taps are a mean of 2x2 pixels, and copies of one: the same values without a convolution.
+    const bool box = taps.size() == 2 && taps[0] == taps[1];
     const auto down = [&](const at::Tensor& image, int64_t pad) {
+        if (box && pad == 0) return resample_plainly(image, Resample::down);
         const int64_t channels = image.size(1);
         return at::conv2d(image, filter.repeat({channels, 1, 1, 1}), {}, {2, 2}, {pad, pad}, {1, 1},
                           channels);
     };
     const auto up = [&](const at::Tensor& image, int64_t pad) {
+        if (box && pad == 0) return resample_plainly(image, Resample::up);
         const int64_t channels = image.size(1);
         return at::conv_transpose2d(image, (filter * 4).repeat({channels, 1, 1, 1}), {}, {2, 2}, {pad, pad},
                                     {0, 0}, channels);
@@ -82,7 +88,13 @@ SelfAttention EdmBlock::attention() const {
             2};
 }
 
-at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const at::Tensor& emb) const {
+int64_t EdmBlock::macs(int64_t pixels) const {
+    return conv0().macs(pixels) + 9 * out * out * pixels + (has_skip() ? skip().macs(pixels) : 0) +
+           embedding * out * (adaptive_scale ? 2 : 1) + (heads > 0 ? attention().macs(pixels) : 0);
+}
+
+at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const at::Tensor& emb,
+                                double dropout) const {
     at::Tensor h = conv0()(p, at::silu(edm_norm(p, prefix + ".norm0", x, epsilon)));
     const at::Tensor shift = linear(p, prefix + ".affine", emb).to(h.scalar_type()).unsqueeze(2).unsqueeze(3);
     if (adaptive_scale) {
@@ -91,7 +103,9 @@ at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const 
     } else {
         h = edm_norm(p, prefix + ".norm1", h + shift, epsilon);
     }
-    h = conv(p, prefix + ".conv1", at::silu(h));
+    h = at::silu(h);
+    if (dropout > 0) h = at::dropout(h, dropout, true);
+    h = conv(p, prefix + ".conv1", h);
     h = (h + (has_skip() ? skip()(p, x) : x)) * skip_scale;
     return heads > 0 ? (attention()(p, h) + h) * skip_scale : h;
 }

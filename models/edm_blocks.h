@@ -32,6 +32,8 @@ struct EdmConv {
     void add_shapes(ParameterShapes& shapes) const;
     /// x [B, in, H, W] -> [B, out, H', W'].
     at::Tensor operator()(const Parameters& parameters, const at::Tensor& x) const;
+    /// Multiply-accumulates of the convolution at so many pixels; the filter is not counted.
+    int64_t macs(int64_t pixels) const { return kernel * kernel * in * out * pixels; }
 };
 
 /// Residual block with an optional change of resolution and self-attention. The noise embedding enters
@@ -50,8 +52,12 @@ struct EdmBlock {
     bool adaptive_scale = true;
 
     void add_shapes(ParameterShapes& shapes) const;
-    /// x [B, in, H, W], emb [B or 1, embedding] -> [B, out, H', W'].
-    at::Tensor operator()(const Parameters& parameters, const at::Tensor& x, const at::Tensor& emb) const;
+    /// x [B, in, H, W], emb [B or 1, embedding], `dropout`: the rate before the last convolution
+    /// -> [B, out, H', W'].
+    at::Tensor operator()(const Parameters& parameters, const at::Tensor& x, const at::Tensor& emb,
+                          double dropout = 0) const;
+    /// Multiply-accumulates for an output of so many pixels.
+    int64_t macs(int64_t pixels) const;
 
   private:
     EdmConv conv0() const;

@@ -73,7 +73,7 @@ Parameters EdmModel::load(const std::map<std::string, at::Tensor>& tensors, cons
 EdmModel::Output EdmModel::operator()(const Parameters& parameters, const at::Tensor& x,
                                       const at::Tensor& sigma, const at::Tensor& classes,
                                       const at::Tensor& augment, const ActivationTap& tap,
-                                      const at::Tensor& c_noise) const {
+                                      const at::Tensor& c_noise, double dropout) const {
     const EdmNetworkConfig& config = network_->config();
     const auto dtype = parameter(parameters, "model.map_layer0.weight").scalar_type();
     const at::Tensor image = x.to(dtype);
@@ -86,7 +86,7 @@ EdmModel::Output EdmModel::operator()(const Parameters& parameters, const at::Te
     if (config.label_dim > 0)
         rows = classes.defined() ? classes.to(dtype) : at::zeros({1, config.label_dim}, image.options());
     out.raw = network_->forward(parameters, column(c.in) * image, out.c_noise, rows,
-                                augment.defined() ? augment.to(dtype) : augment, tap);
+                                augment.defined() ? augment.to(dtype) : augment, tap, dropout);
     out.denoised = column(c.skip) * image + column(c.out) * out.raw.narrow(1, 0, config.in_channels);
     return out;
 }

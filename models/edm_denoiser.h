@@ -38,10 +38,12 @@ class EdmModel {
     };
     /// x [B, C, S, S], sigma [B], classes [B or 1, label_dim] (one-hot rows, or undefined for a zero row),
     /// augment [B, augment_dim] or undefined. Everything is converted to the dtype of the parameters first,
-    /// float32 for those of a file, as the reference does; `c_noise` replaces the wrapper's.
+    /// float32 for those of a file, as the reference does; `c_noise` replaces the wrapper's. `dropout`: the
+    /// rate to apply (0 when not training).
     Output operator()(const Parameters& parameters, const at::Tensor& x, const at::Tensor& sigma,
                       const at::Tensor& classes, const at::Tensor& augment = {},
-                      const ActivationTap& tap = nullptr, const at::Tensor& c_noise = {}) const;
+                      const ActivationTap& tap = nullptr, const at::Tensor& c_noise = {},
+                      double dropout = 0) const;
 
   private:
     EdmModel(EdmPrecond precond, std::shared_ptr<const EdmNetwork> network)

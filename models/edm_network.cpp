@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/noise.h"
 #include "models/dhariwal_unet.h"
 #include "models/song_unet.h"
 
@@ -45,8 +46,12 @@ bool EdmNetworkConfig::set(const std::string& model_type, const std::string& key
             num_blocks = value.get<int64_t>();
         else if (key == "attn_resolutions")
             attn_resolutions = value.get<std::vector<int64_t>>();
-        else if (key == "dropout" || key == "label_dropout")
-            value.get<double>();  // training only
+        else if (key == "dropout")
+            dropout = value.get<double>();
+        else if (key == "patch")
+            patch = value.get<int64_t>();
+        else if (key == "label_dropout")
+            value.get<double>();  // training only, and not done here
         else if (model_type != "SongUNet")
             return false;
         else if (key == "embedding_type")
@@ -70,19 +75,20 @@ bool EdmNetworkConfig::set(const std::string& model_type, const std::string& key
 
 void EdmNetworkConfig::check(const std::string& where) const {
     constexpr int64_t kMost = 1 << 20;
-    const auto sizes = {img_resolution,   in_channels, out_channels,      model_channels,
-                        channel_mult_emb, num_blocks,  channel_mult_noise};
+    const auto sizes = {img_resolution,   in_channels, out_channels,       model_channels,
+                        channel_mult_emb, num_blocks,  channel_mult_noise, patch};
     const bool in_range =
         std::all_of(sizes.begin(), sizes.end(), [](int64_t v) { return v > 0 && v <= kMost; }) &&
         label_dim >= 0 && label_dim <= kMost && augment_dim >= 0 && augment_dim <= kMost &&
-        num_blocks <= 1000;
+        num_blocks <= 1000 && patch <= img_resolution && dropout >= 0 && dropout < 1;
     if (!in_range || channel_mult.empty() || channel_mult.size() > 16 || model_channels % 2 != 0)
         throw Error("file", "network config has an impossible size", where,
                     "sizes must be positive and model_channels even");
-    const int64_t factor = int64_t{1} << (channel_mult.size() - 1);
+    const int64_t factor = patch << (channel_mult.size() - 1);
     if (img_resolution % factor != 0)
         throw Error("file",
                     "network config has img_resolution " + std::to_string(img_resolution) + ", which " +
+                        (patch > 1 ? "a patch of " + std::to_string(patch) + " and " : "") +
                         std::to_string(channel_mult.size() - 1) + " halvings do not divide",
                     where);
     if (resample_filter.size() < 2 || resample_filter.size() > 16 || resample_filter.size() % 2 != 0)
@@ -115,12 +121,12 @@ EdmNetwork::EdmNetwork(EdmNetworkConfig config, const EdmLayout& layout, const s
         return stage;
     };
 
-    int64_t channels = layout.first_channels, auxiliary = c.in_channels;
+    int64_t channels = layout.first_channels, auxiliary = c.in_channels * c.patch * c.patch;
     std::vector<int64_t> skips;
     for (size_t level = 0; level < c.channel_mult.size(); ++level) {
         if (level == 0)
-            add(encoder_,
-                {Stage::Kind::conv, 0, {c.level_name("enc", 0, "conv"), c.in_channels, channels}, {}}, where);
+            add(encoder_, {Stage::Kind::conv, 0, {c.level_name("enc", 0, "conv"), auxiliary, channels}, {}},
+                where);
         else
             add(encoder_, block(level, "enc", "down", channels, channels, Resample::down, false), where);
         skips.push_back(channels);
@@ -186,8 +192,8 @@ void EdmNetwork::add(std::vector<Stage>& stages, Stage stage, const std::string&
 }
 
 at::Tensor EdmNetwork::forward(const Parameters& p, const at::Tensor& x, const at::Tensor& noise_labels,
-                               const at::Tensor& classes, const at::Tensor& augment,
-                               const ActivationTap& tap) const {
+                               const at::Tensor& classes, const at::Tensor& augment, const ActivationTap& tap,
+                               double dropout) const {
     const auto report = [&](const char* name, const at::Tensor& value) {
         if (tap) tap(name, value);
     };
@@ -197,7 +203,9 @@ at::Tensor EdmNetwork::forward(const Parameters& p, const at::Tensor& x, const a
     const at::Tensor emb = embed(p, noise, classes, augment);
     report("act.emb", emb);
 
-    at::Tensor h = x.contiguous(at::MemoryFormat::ChannelsLast);
+    const auto trunk = parameter(p, encoder_[0].conv.prefix + ".weight").scalar_type();
+    at::Tensor h = config_.patch > 1 ? at::pixel_unshuffle(x, config_.patch) : x;
+    h = h.to(trunk).contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor auxiliary = h;
     std::vector<at::Tensor> skips;
     for (size_t i = 0; i < encoder_.size(); ++i) {
@@ -206,7 +214,7 @@ at::Tensor EdmNetwork::forward(const Parameters& p, const at::Tensor& x, const a
             auxiliary = (h + stage.conv(p, auxiliary)) / std::sqrt(2.0);
             h = skips.back() = auxiliary;
         } else {
-            h = stage.kind == Stage::Kind::conv ? stage.conv(p, h) : stage.block(p, h, emb);
+            h = stage.kind == Stage::Kind::conv ? stage.conv(p, h) : stage.block(p, h, emb, dropout);
             skips.push_back(h);
         }
         const size_t next = i + 1 < encoder_.size() ? encoder_[i + 1].level : stage.level + 1;
@@ -222,10 +230,71 @@ at::Tensor EdmNetwork::forward(const Parameters& p, const at::Tensor& x, const a
             h = at::cat({h, skips.back()}, 1);
             skips.pop_back();
         }
-        h = block(p, h, emb);
+        h = block(p, h, emb, dropout);
         if (i == 1) report("act.mid", h);
     }
-    return finish(p, h);
+    h = finish(p, h).to(x.scalar_type());
+    return config_.patch > 1 ? at::pixel_shuffle(h, config_.patch) : h;
+}
+
+int64_t EdmNetwork::macs() const {
+    int64_t total = outer_macs();
+    for (const auto* stages : {&encoder_, &decoder_})
+        for (const Stage& stage : *stages) {
+            const int64_t side = config_.resolution(stage.level), pixels = side * side;
+            // The convolution of NCSN++'s second path down comes before the filter, at four times the pixels.
+            total += stage.kind == Stage::Kind::block
+                         ? stage.block.macs(pixels)
+                         : stage.conv.macs(stage.conv.fused ? 4 * pixels : pixels);
+        }
+    return total;
+}
+
+bool EdmNetwork::is_buffer(const std::string& name) {
+    return name.ends_with(".resample_filter") || name.ends_with(".freqs");
+}
+
+Parameters EdmNetwork::initial_parameters(uint64_t seed) const {
+    const NoiseKey key{seed, NoisePurpose::initialisation};
+    const auto uniform = [&](at::Tensor& value, uint64_t index) {
+        fill_uniforms(key, index, 0, {value.mutable_data_ptr<float>(), static_cast<size_t>(value.numel())});
+        value.mul_(2).sub_(1).mul_(std::sqrt(3.0));  // unit variance
+    };
+    const auto normal = [&](at::Tensor& value, uint64_t index) {
+        fill_normals(key, index, 0, {value.mutable_data_ptr<float>(), static_cast<size_t>(value.numel())});
+    };
+    const at::Tensor taps = at::tensor(config_.resample_filter, at::kDouble);
+    Parameters out;
+    uint64_t index = 0;
+    for (const auto& [name, shape] : shapes_) {
+        at::Tensor value = at::zeros(shape, at::kFloat);
+        const std::string layer = name.substr(0, name.rfind('.'));
+        const bool is_weight = name.ends_with(".weight");
+        if (name.ends_with(".resample_filter")) {
+            value.copy_((at::outer(taps, taps) / taps.sum().square()).reshape(shape));
+        } else if (name.ends_with(".freqs")) {
+            normal(value, index);
+            value.mul_(16);  // Song et al. 2021, arXiv 2011.13456: the scale of the Fourier features
+        } else if (shapes_.at(layer + ".weight").size() == 1) {  // a norm
+            if (is_weight) value.fill_(1);
+        } else {
+            const InitialLaw law = initial_law(layer);
+            const std::vector<int64_t>& weight = shapes_.at(layer + ".weight");
+            double area = 1;
+            for (size_t i = 2; i < weight.size(); ++i) area *= static_cast<double>(weight[i]);
+            const double in = static_cast<double>(weight[1]) * area,
+                         out_fan = static_cast<double>(weight[0]) * area;
+            if (law.kind == InitialLaw::Kind::kaiming_normal)
+                normal(value, index);
+            else
+                uniform(value, index);
+            value.mul_((is_weight ? law.weight : law.bias) *
+                       std::sqrt(law.kind == InitialLaw::Kind::xavier_uniform ? 2 / (in + out_fan) : 1 / in));
+        }
+        out.emplace(name, value);
+        ++index;
+    }
+    return out;
 }
 
 EdmNetworkConfig default_edm_config(const std::string& model_type, const std::string& where) {

@@ -1,5 +1,9 @@
 // What the networks inside EDM's wrappers have in common: the configuration by its original argument names,
 // and the call F(x; noise label, classes, augmentation).
+//
+// One key extends the original configuration, for small networks: `patch` (space-to-depth before the first
+// convolution and its inverse after the last; 1 there). Names and attn_resolutions then count the sides of
+// what the network sees, img_resolution / patch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,6 +30,8 @@ struct EdmNetworkConfig {
     int64_t channel_mult_emb = 4;
     int64_t num_blocks = 4;
     std::vector<int64_t> attn_resolutions = {16};  ///< image sides at which attention is used
+    double dropout = 0.1;                          ///< in training
+    int64_t patch = 1;
     // SongUNet alone:
     bool fourier = false;  ///< embedding_type: fourier (NCSN++) or positional (DDPM++)
     int64_t channel_mult_noise = 1;
@@ -39,7 +45,7 @@ struct EdmNetworkConfig {
     void check(const std::string& where) const;  ///< Error("file") for sizes that cannot be
 
     bool attends_at(int64_t resolution) const;
-    int64_t resolution(size_t level) const { return img_resolution >> level; }
+    int64_t resolution(size_t level) const { return (img_resolution / patch) >> level; }
     std::string level_name(const char* group, size_t level, const std::string& suffix) const;
 };
 
@@ -61,13 +67,35 @@ class EdmNetwork {
 
     /// x [B, in, S, S], noise_labels [B], classes [B or 1, label_dim] (rows as the network was trained on:
     /// one-hot, or zero for no class; undefined if label_dim is 0), augment [B, augment_dim] or undefined
-    /// (the same as zeros) -> [B, out, S, S]. Inputs have the dtype of the parameters. No dropout: evaluation
-    /// only.
+    /// (the same as zeros) -> [B, out, S, S]. Inputs have the dtype of the embedding's parameters; the trunk
+    /// runs in that of its convolutions. `dropout`: the rate to apply (0 when not training).
     at::Tensor forward(const Parameters& parameters, const at::Tensor& x, const at::Tensor& noise_labels,
                        const at::Tensor& classes, const at::Tensor& augment,
-                       const ActivationTap& tap = nullptr) const;
+                       const ActivationTap& tap = nullptr, double dropout = 0) const;
+
+    /// Multiply-accumulates of one evaluation of one image (convolutions, linear layers, attention products).
+    int64_t macs() const;
+
+    /// Initial values by the original's laws (initial_law()), ones and zeros for norms. Deterministic in
+    /// `seed`.
+    Parameters initial_parameters(uint64_t seed) const;
+    /// True for what a weight file holds but training leaves alone: resampling filters and Fourier
+    /// frequencies.
+    static bool is_buffer(const std::string& name);
 
   protected:
+    /// The laws of the original's initial values, as standard deviations over uniform or normal numbers:
+    /// Glorot & Bengio 2010 (xavier: 2/(fan in + fan out)) and He et al. 2015 (kaiming, without its gain:
+    /// 1/(fan in)).
+    struct InitialLaw {
+        enum class Kind { xavier_uniform, kaiming_uniform, kaiming_normal };
+        Kind kind;
+        double weight, bias;  ///< factors on the law
+    };
+    /// Of the convolution or linear layer with this prefix.
+    virtual InitialLaw initial_law(const std::string& layer) const = 0;
+    /// Multiply-accumulates of embed() and finish().
+    virtual int64_t outer_macs() const = 0;
     /// Of a checked configuration. Error("file") for channels that the groups of a norm or the heads do not
     /// divide.
     EdmNetwork(EdmNetworkConfig config, const EdmLayout& layout, const std::string& where);

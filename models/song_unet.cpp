@@ -35,7 +35,7 @@ SongUNet::SongUNet(EdmNetworkConfig config, const std::string& where)
     add_linear_shapes(shapes_, "model.map_layer1", embedding, embedding);
     const int64_t last = c.model_channels * c.channel_mult[0];
     add_norm_shapes(shapes_, c.level_name("dec", 0, "aux_norm"), last);
-    EdmConv{c.level_name("dec", 0, "aux_conv"), last, c.out_channels}.add_shapes(shapes_);
+    EdmConv{c.level_name("dec", 0, "aux_conv"), last, c.out_channels * c.patch * c.patch}.add_shapes(shapes_);
 }
 
 at::Tensor SongUNet::embed_noise(const Parameters& p, const at::Tensor& noise_labels) const {
@@ -59,6 +59,22 @@ at::Tensor SongUNet::embed(const Parameters& p, const at::Tensor& noise, const a
 at::Tensor SongUNet::finish(const Parameters& p, const at::Tensor& h) const {
     const at::Tensor normed = edm_norm(p, config_.level_name("dec", 0, "aux_norm"), h, kEpsilon);
     return conv(p, config_.level_name("dec", 0, "aux_conv"), at::silu(normed));
+}
+
+EdmNetwork::InitialLaw SongUNet::initial_law(const std::string& layer) const {
+    // What ends a residual branch or the network starts near zero, the attention's projections small.
+    double weight = 1;
+    if (layer.ends_with(".conv1") || layer.ends_with(".proj") || layer.ends_with("_aux_conv")) weight = 1e-5;
+    if (layer.ends_with(".qkv")) weight = std::sqrt(0.2);
+    return {InitialLaw::Kind::xavier_uniform, weight, 0};
+}
+
+int64_t SongUNet::outer_macs() const {
+    const EdmNetworkConfig& c = config_;
+    const int64_t noise = noise_channels(), embedding = c.model_channels * c.channel_mult_emb;
+    const int64_t pixels = c.resolution(0) * c.resolution(0), image = c.out_channels * c.patch * c.patch;
+    return (c.label_dim + c.augment_dim) * noise + noise * embedding + embedding * embedding +
+           9 * c.model_channels * c.channel_mult[0] * image * pixels;
 }
 
 }  // namespace schedbench

@@ -19,6 +19,8 @@ class SongUNet final : public EdmNetwork {
     at::Tensor embed(const Parameters& parameters, const at::Tensor& noise, const at::Tensor& classes,
                      const at::Tensor& augment) const override;
     at::Tensor finish(const Parameters& parameters, const at::Tensor& h) const override;
+    InitialLaw initial_law(const std::string& layer) const override;
+    int64_t outer_macs() const override;
 
     int64_t noise_channels() const { return config_.model_channels * config_.channel_mult_noise; }
 };

@@ -137,27 +137,25 @@ ChosenTimes choose_times(const at::Tensor& uniform, const std::vector<double>& p
     return out;
 }
 
-at::Tensor edm_loss(const NetworkDescription& d, const UNet& net, const Parameters& parameters,
-                    const TrainingBatch& batch, double dropout, TrainingPass* pass) {
+at::Tensor edm_loss(const TrainableNetwork& net, const Parameters& parameters, const TrainingBatch& batch,
+                    double dropout, TrainingPass* pass) {
+    const double data = net.sigma_data();
     const at::Tensor sigma =
         batch.sigma.defined() ? batch.sigma : at::exp(1.2 * batch.normal - 1.2);  // float64 [B]
-    const at::Tensor weight =
-        (sigma.square() + d.sigma_data * d.sigma_data) / (sigma * d.sigma_data).square();
+    const at::Tensor weight = (sigma.square() + data * data) / (sigma * data).square();
     const at::Tensor x = batch.x0 + sigma.to(at::kFloat).reshape({-1, 1, 1, 1}) * batch.noise;
-    const at::Tensor x0 =
-        network_denoise(d, net, parameters, x, sigma, at::log(sigma) / 4, batch.labels, dropout).x0;
+    const at::Tensor x0 = net.denoise(parameters, x, sigma, at::log(sigma) / 4, batch.labels, dropout).x0;
     if (pass) *pass = {x.detach(), x0.detach()};
     return (weight.to(at::kFloat) * per_image_mean((x0 - batch.x0).square())).mean();
 }
 
 }  // namespace
 
-at::Tensor objective_loss(Objective objective, const NetworkDescription& d, const UNet& net,
-                          const NoiseProcess& process, const Parameters& parameters,
-                          const TrainingBatch& batch, LossSecondMoment& moments, double dropout,
-                          TrainingPass* pass) {
+at::Tensor objective_loss(Objective objective, const TrainableNetwork& net, const NoiseProcess& process,
+                          const Parameters& parameters, const TrainingBatch& batch, LossSecondMoment& moments,
+                          double dropout, TrainingPass* pass) {
     if (batch.sigma.defined()) check_free_levels(objective, "training schedule");
-    if (objective == Objective::edm) return edm_loss(d, net, parameters, batch, dropout, pass);
+    if (objective == Objective::edm) return edm_loss(net, parameters, batch, dropout, pass);
 
     const auto table_size = static_cast<size_t>(process.table_size());
     const bool importance = objective == Objective::vlb;
@@ -173,7 +171,7 @@ at::Tensor objective_loss(Objective objective, const NetworkDescription& d, cons
     if (batch.sigma.defined()) sigma = batch.sigma, index = batch.model_time;
     const at::Tensor sigma_column = sigma.to(at::kFloat).reshape({-1, 1, 1, 1});
     const at::Tensor x = batch.x0 + sigma_column * batch.noise;
-    const DenoiserOutput out = network_denoise(d, net, parameters, x, sigma, index, batch.labels, dropout);
+    const DenoiserOutput out = net.denoise(parameters, x, sigma, index, batch.labels, dropout);
     if (pass) *pass = {x.detach(), out.x0.detach()};
     // eps_theta from x0hat: the wrapper's x0hat = x - sigma eps_theta is exact up to rounding.
     const at::Tensor simple = per_image_mean(((x - out.x0) / sigma_column - batch.noise).square());

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "models/native.h"
+#include "train/trainable_network.h"
 
 namespace schedbench {
 
@@ -57,9 +57,8 @@ void check_free_levels(Objective objective, const std::string& where);
 
 /// Mean loss of the batch, differentiable with respect to `parameters`. `moments` is used and updated by vlb
 /// only. `pass` (may be null) is filled.
-at::Tensor objective_loss(Objective objective, const NetworkDescription& description, const UNet& net,
-                          const NoiseProcess& process, const Parameters& parameters,
-                          const TrainingBatch& batch, LossSecondMoment& moments, double dropout,
-                          TrainingPass* pass = nullptr);
+at::Tensor objective_loss(Objective objective, const TrainableNetwork& net, const NoiseProcess& process,
+                          const Parameters& parameters, const TrainingBatch& batch, LossSecondMoment& moments,
+                          double dropout, TrainingPass* pass = nullptr);
 
 }  // namespace schedbench

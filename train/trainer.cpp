@@ -31,10 +31,8 @@ struct TrainState {
 };
 
 /// What must agree for a checkpoint to be continued.
-std::string settings_text(const NetworkDescription& d, const Dataset& data, const TrainOptions& o) {
-    std::map<std::string, std::string> metadata;
-    d.to_metadata(metadata);
-    nlohmann::json json = metadata;
+std::string settings_text(const TrainableNetwork& net, const Dataset& data, const TrainOptions& o) {
+    nlohmann::json json = net.metadata();
     json["data"] = data.hash;
     json["objective"] = objective_name(o.objective);
     json["options"] = {o.steps, o.batch,         o.learning_rate, o.warmup, o.decay,
@@ -67,7 +65,7 @@ void save(const std::string& path, const TrainState& state, const std::string& s
     write_safetensors(path, tensors, {{"kind", "schedbench training state"}, {"settings", settings}});
 }
 
-TrainState restore(const std::string& path, const UNet& net, const std::string& settings,
+TrainState restore(const std::string& path, const TrainableNetwork& net, const std::string& settings,
                    std::optional<AdaptiveSchedule> schedule) {
     const SafetensorsFile file = read_safetensors(path);
     if (file.meta("settings") != settings)
@@ -80,7 +78,7 @@ TrainState restore(const std::string& path, const UNet& net, const std::string& 
         std::map<std::string, at::Tensor> tensors;
         for (const auto& [name, value] : file.tensors)
             if (name.starts_with(prefix)) tensors[name.substr(prefix.size())] = value;
-        parameters = checked_parameters(net, tensors, path);
+        parameters = checked_parameters(net.parameter_shapes(), tensors, path);
     };
     get("weights/", state.weights);
     get("ema/", state.ema);
@@ -102,23 +100,22 @@ TrainState restore(const std::string& path, const UNet& net, const std::string& 
     return state;
 }
 
-TrainState fresh(const UNet& net, const NetworkDescription& d, const TrainOptions& options,
+TrainState fresh(const TrainableNetwork& net, const NoiseProcess& process, const TrainOptions& options,
                  std::optional<AdaptiveSchedule> schedule) {
     TrainState state;
     state.schedule = std::move(schedule);
-    state.weights = checked_parameters(net, net.initial_parameters(options.seed), "initial values");
+    state.weights =
+        checked_parameters(net.parameter_shapes(), net.initial_parameters(options.seed), "initial values");
     for (const auto& [name, value] : state.weights) {
         state.ema[name] = value.clone();
         state.first[name] = at::zeros_like(value);
         state.second[name] = at::zeros_like(value);
     }
-    state.moments =
-        LossSecondMoment(d.prediction == NetworkDescription::Prediction::eps ? d.process.integer("T") : 1);
+    state.moments = LossSecondMoment(process.discrete() ? process.table_size() : 1);
     return state;
 }
 
-TrainingBatch draw_batch(const Dataset& data, const NetworkDescription& d, const TrainOptions& options,
-                         int64_t step) {
+TrainingBatch draw_batch(const Dataset& data, bool labels, const TrainOptions& options, int64_t step) {
     const NoiseKey key{options.seed, NoisePurpose::training};
     const int64_t size = data.image_size();
     TrainingBatch batch;
@@ -126,7 +123,7 @@ TrainingBatch draw_batch(const Dataset& data, const NetworkDescription& d, const
     batch.noise = at::empty_like(batch.x0);
     batch.uniform = at::empty({options.batch}, at::kDouble);
     batch.normal = at::empty({options.batch}, at::kDouble);
-    if (d.config.num_classes > 0) batch.labels = at::empty({options.batch}, at::kLong);
+    if (labels) batch.labels = at::empty({options.batch}, at::kLong);
     for (int64_t i = 0; i < options.batch; ++i) {
         const auto sample = static_cast<uint64_t>(step * options.batch + i);
         const auto image =
@@ -165,9 +162,8 @@ std::vector<size_t> choose_levels(TrainingBatch& batch, const AdaptiveSchedule& 
 
 /// Corrector costs from the training pass and one more evaluation of each sample, at the level below its own
 /// and the same x (in the form of the path).
-void add_costs(AdaptiveSchedule& schedule, const NetworkDescription& d, const UNet& net,
-               const Parameters& parameters, const TrainingBatch& batch, const TrainingPass& pass,
-               const std::vector<size_t>& levels) {
+void add_costs(AdaptiveSchedule& schedule, const TrainableNetwork& net, const Parameters& parameters,
+               const TrainingBatch& batch, const TrainingPass& pass, const std::vector<size_t>& levels) {
     c10::NoGradGuard no_grad;
     const InstalledLevels& installed = schedule.installed();
     std::vector<int64_t> rows;
@@ -190,10 +186,9 @@ void add_costs(AdaptiveSchedule& schedule, const NetworkDescription& d, const UN
     const at::Tensor x = pass.x.index_select(0, index).to(at::kDouble) * s;
     const at::Tensor labels = batch.labels.defined() ? batch.labels.index_select(0, index) : at::Tensor();
     const at::Tensor left_score = (pass.x0.index_select(0, index).to(at::kDouble) * s - x) / column(variance);
-    const at::Tensor x0 =
-        network_denoise(d, net, parameters, (x / s1).to(at::kFloat), at::tensor(below, at::kDouble),
-                        at::tensor(time, at::kDouble), labels)
-            .x0.to(at::kDouble);
+    const at::Tensor x0 = net.denoise(parameters, (x / s1).to(at::kFloat), at::tensor(below, at::kDouble),
+                                      at::tensor(time, at::kDouble), labels)
+                              .x0.to(at::kDouble);
     const at::Tensor entered_score = (x0 * s1 - x) / column(below_variance);
     const at::Tensor values =
         (corrector_values(entered_score, left_score, 1) * at::tensor(weight, at::kDouble)).contiguous();
@@ -210,21 +205,19 @@ double learning_rate(const TrainOptions& o, int64_t step) {
 }
 
 /// The map that the network computes with: bf16 convolutions and attention, everything else float32.
-Parameters compute_parameters(const Parameters& weights, bool bf16) {
+Parameters compute_parameters(const TrainableNetwork& net, const Parameters& weights, bool bf16) {
     if (!bf16) return weights;
     Parameters out = weights;
-    for (auto& [name, value] : out) {
-        const bool trunk = name.find("emb") == std::string::npos && name.find("norm") == std::string::npos &&
-                           name.find("_layers.0.") == std::string::npos && !name.starts_with("out.0.");
-        if (trunk) value = value.to(at::kBFloat16);
-    }
+    for (auto& [name, value] : out)
+        if (net.in_trunk(name)) value = value.to(at::kBFloat16);
     return out;
 }
 
 void adam_step(TrainState& state, const TrainOptions& options) {
     c10::NoGradGuard no_grad;
     double norm = 0;
-    for (const auto& [name, value] : state.weights) norm += value.grad().square().sum().item<double>();
+    for (const auto& [name, value] : state.weights)
+        if (value.requires_grad()) norm += value.grad().square().sum().item<double>();
     norm = std::sqrt(norm);
     if (!std::isfinite(norm))
         throw Error("number", "the gradient is not finite at step " + std::to_string(state.step), "training",
@@ -235,6 +228,7 @@ void adam_step(TrainState& state, const TrainOptions& options) {
     const double correction1 = 1 - std::pow(kBeta1, k), correction2 = 1 - std::pow(kBeta2, k);
     const double ema = std::min(options.ema, (1 + k) / (10 + k));
     for (auto& [name, value] : state.weights) {
+        if (!value.requires_grad()) continue;
         const at::Tensor gradient = value.grad() * clip;
         at::Tensor &first = state.first[name], &second = state.second[name];
         first.mul_(kBeta1).add_(gradient, 1 - kBeta1);
@@ -247,35 +241,33 @@ void adam_step(TrainState& state, const TrainOptions& options) {
 
 }  // namespace
 
-TrainResult train_network(const NetworkDescription& description, const Dataset& data,
-                          const TrainOptions& options,
+TrainResult train_network(const TrainableNetwork& net, const Dataset& data, const TrainOptions& options,
                           const std::function<void(const TrainProgress&)>& on_progress,
                           const std::function<void(int64_t step, const Parameters& ema)>& on_checkpoint) {
-    if (data.channels != description.image_channels() || data.height != description.image_size ||
-        data.width != description.image_size)
+    const auto size_text = [](const std::vector<int64_t>& shape) {
+        return std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" + std::to_string(shape[2]);
+    };
+    const std::vector<int64_t> found = {data.channels, data.height, data.width};
+    if (found != net.shape())
         throw Error("shape",
-                    "images are " + std::to_string(data.channels) + "x" + std::to_string(data.height) + "x" +
-                        std::to_string(data.width) + " but the network wants " +
-                        std::to_string(description.image_channels()) + "x" +
-                        std::to_string(description.image_size) + "x" + std::to_string(description.image_size),
+                    "images are " + size_text(found) + " but the network wants " + size_text(net.shape()),
                     "--data");
-    if (description.config.num_classes > 0 && data.labels.empty())
+    if (net.classes() > 0 && data.labels.empty())
         throw Error("shape", "has no labels, but the network is class-conditional", "--data");
-    const UNet net(description.config);
-    const NoiseProcess process(description.process);
-    const std::string settings = settings_text(description, data, options);
+    const NoiseProcess process(net.process());
+    const std::string settings = settings_text(net, data, options);
     std::optional<AdaptiveSchedule> schedule;
     if (!options.schedule.empty()) {
         check_free_levels(options.objective, "--schedule");
         schedule.emplace(Spec::parse(options.schedule, "--schedule"), process);
-        if (schedule->adapts() && description.config.dropout > 0)
+        if (schedule->adapts() && net.dropout() > 0)
             throw Error("option",
                         "is adaptive, but the costs come from the training pass, which drops units out",
                         "--schedule", "use --dropout 0, or --schedule fixed");
     }
     TrainState state = std::filesystem::exists(options.checkpoint)
                            ? restore(options.checkpoint, net, settings, std::move(schedule))
-                           : fresh(net, description, options, std::move(schedule));
+                           : fresh(net, process, options, std::move(schedule));
 
     using Clock = std::chrono::steady_clock;
     const auto seconds_since = [](Clock::time_point start) {
@@ -287,22 +279,20 @@ TrainResult train_network(const NetworkDescription& description, const Dataset& 
     const int64_t first_step = state.step;
     double report_sum = 0;
     int64_t report_count = 0;
-    for (auto& [name, value] : state.weights) value.set_requires_grad(true);
+    for (auto& [name, value] : state.weights) value.set_requires_grad(net.is_trained(name));
     while (state.step < options.steps) {
-        TrainingBatch batch = draw_batch(data, description, options, state.step);
+        TrainingBatch batch = draw_batch(data, net.classes() > 0, options, state.step);
         std::vector<size_t> levels;
         if (state.schedule) levels = choose_levels(batch, *state.schedule);
         const bool adapts = state.schedule && state.schedule->adapts();
         TrainingPass pass;
         // Dropout is the one draw that is ATen's: seeded by the step, so that a continued run repeats it.
-        if (description.config.dropout > 0)
-            at::manual_seed(options.seed * 1000003 + static_cast<uint64_t>(state.step));
-        const Parameters compute = compute_parameters(state.weights, options.bf16);
-        const at::Tensor loss =
-            objective_loss(options.objective, description, net, process, compute, batch, state.moments,
-                           description.config.dropout, adapts ? &pass : nullptr);
+        if (net.dropout() > 0) at::manual_seed(options.seed * 1000003 + static_cast<uint64_t>(state.step));
+        const Parameters compute = compute_parameters(net, state.weights, options.bf16);
+        const at::Tensor loss = objective_loss(options.objective, net, process, compute, batch, state.moments,
+                                               net.dropout(), adapts ? &pass : nullptr);
         loss.backward();
-        if (adapts) add_costs(*state.schedule, description, net, compute, batch, pass, levels);
+        if (adapts) add_costs(*state.schedule, net, compute, batch, pass, levels);
         adam_step(state, options);
         const double value = loss.item<double>();
         ++state.step;

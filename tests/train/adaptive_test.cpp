@@ -173,7 +173,7 @@ class AdaptiveTraining : public ::testing::TestWithParam<Objective> {
         return o;
     }
     TrainResult train(const TrainOptions& o, int64_t stop_at = -1) const {
-        return train_network(tiny::description(GetParam()), tiny::images(40), o, nullptr,
+        return train_network(*trainable_unet(tiny::description(GetParam())), tiny::images(40), o, nullptr,
                              [&](int64_t step, const Parameters&) {
                                  if (step == stop_at) throw std::runtime_error("stopped");
                              });

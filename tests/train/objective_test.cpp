@@ -35,10 +35,10 @@ TrainingBatch batch_of(int64_t size, double value, uint64_t seed) {
 
 double loss_of(Objective objective, const TrainingBatch& batch, LossSecondMoment& moments) {
     const c10::NoGradGuard no_grad;
-    const NetworkDescription d = tiny::description(objective);
-    const UNet net(d.config);
-    const Parameters parameters = checked_parameters(net, net.initial_parameters(1), "test");
-    return objective_loss(objective, d, net, NoiseProcess(d.process), parameters, batch, moments, 0)
+    const auto net = trainable_unet(tiny::description(objective));
+    const Parameters parameters =
+        checked_parameters(net->parameter_shapes(), net->initial_parameters(1), "test");
+    return objective_loss(objective, *net, NoiseProcess(net->process()), parameters, batch, moments, 0)
         .item<double>();
 }
 

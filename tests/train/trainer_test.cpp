@@ -34,7 +34,7 @@ class TrainerTest : public ::testing::TestWithParam<Objective> {
         return o;
     }
     TrainResult train(const TrainOptions& o, int64_t stop_at = -1) const {
-        return train_network(tiny::description(GetParam()), tiny::images(40), o, nullptr,
+        return train_network(*trainable_unet(tiny::description(GetParam())), tiny::images(40), o, nullptr,
                              [&](int64_t step, const Parameters&) {
                                  if (step == stop_at) throw std::runtime_error("stopped");
                              });
@@ -84,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(Objectives, TrainerTest,
 TEST(Trainer, ImagesThatDoNotFitAreRefused) {
     NetworkDescription d = tiny::description(Objective::edm);
     d.image_size = 16;
-    EXPECT_THROW(train_network(d, tiny::images(4), TrainOptions{}, nullptr, nullptr), Error);
+    EXPECT_THROW(train_network(*trainable_unet(d), tiny::images(4), TrainOptions{}, nullptr, nullptr), Error);
 }
 
 }  // namespace

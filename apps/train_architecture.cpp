@@ -1,0 +1,121 @@
+#include "apps/train_architecture.h"
+
+#include <nlohmann/json.hpp>
+
+#include "apps/comma_list.h"
+#include "core/error.h"
+
+namespace schedbench {
+namespace {
+
+std::vector<int64_t> integers(const std::string& text, const std::string& where) {
+    const std::vector<int> values = comma_integers(text, where);
+    return {values.begin(), values.end()};
+}
+
+int64_t integer_or(const Options& options, const std::string& name, int64_t fallback) {
+    return options.has(name) ? options.integer(name) : fallback;
+}
+
+std::vector<int64_t> channel_mult(const Options& options) {
+    return integers(options.text("channel-mult"), "--channel-mult");
+}
+
+NetworkDescription unet(const Options& options, const Dataset& data, Objective objective) {
+    NetworkDescription d;
+    d.config.in_channels = data.channels;
+    d.config.model_channels = options.integer("channels");
+    const std::vector<int64_t> mults = channel_mult(options);
+    d.config.channel_mult.assign(mults.begin(), mults.end());
+    d.config.num_res_blocks = options.integer("res-blocks");
+    d.config.attention_resolutions = integers(options.text_or("attention", ""), "--attention");
+    d.config.num_heads = integer_or(options, "heads", 4);
+    d.config.num_groups = integer_or(options, "groups", 8);
+    d.config.patch = options.integer("patch");
+    d.config.dropout = options.number("dropout");
+    d.config.num_classes = options.on("class-conditional") ? data.classes : 0;
+    const bool learned = objective == Objective::hybrid || objective == Objective::vlb;
+    d.config.out_channels = data.channels * (learned ? 2 : 1);
+    d.config = UNetConfig::from_json(d.config.to_json(), "network options");  // the same checks as for a file
+    d.image_size = data.height;
+    d.sigma_data = options.number("sigma-data");
+    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm
+                                               : NetworkDescription::Prediction::eps;
+    const std::string process = options.text_or(
+        "process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
+    d.process = NoiseProcess(Spec::parse(process, "--process"), "--process").spec();
+    const bool discrete = NoiseProcess(d.process).discrete();
+    if (discrete == (objective == Objective::edm))
+        throw Error("option",
+                    std::string("is ") +
+                        (discrete ? "a table, but the objective edm wants continuous:..."
+                                  : "continuous, but this objective wants a table, as linear:T=1000"),
+                    "--process");
+    d.rescale_timesteps = d.prediction == NetworkDescription::Prediction::eps;
+    return d;
+}
+
+/// Constructor arguments of EDMPrecond around SongUNet or DhariwalUNet.
+nlohmann::json edm_config(const Options& options, const Dataset& data, Objective objective) {
+    const std::string architecture = options.text("architecture");
+    if (objective != Objective::edm)
+        throw Error("option", "the architecture " + architecture + " is trained in EDM's wrapper",
+                    "--objective", "use --objective edm, or --architecture unet");
+    for (const char* name : {"heads", "groups", "process"})
+        if (options.has(name))
+            throw Error("option", "the architecture " + architecture + " has no choice of this",
+                        "--" + std::string(name),
+                        "its groups and heads follow from the channels, its levels are EDM's; leave it out");
+    const int64_t patch = options.integer("patch");
+    nlohmann::json sides = nlohmann::json::array();
+    for (int64_t factor : integers(options.text_or("attention", ""), "--attention"))
+        if (factor > 0) sides.push_back(data.height / patch / factor);
+    nlohmann::json config = {{"class", "EDMPrecond"},
+                             {"model_type", architecture == "song-unet" ? "SongUNet" : "DhariwalUNet"},
+                             {"img_resolution", data.height},
+                             {"img_channels", data.channels},
+                             {"label_dim", options.on("class-conditional") ? data.classes : 0},
+                             {"sigma_data", options.number("sigma-data")},
+                             {"model_channels", options.integer("channels")},
+                             {"channel_mult", channel_mult(options)},
+                             {"num_blocks", options.integer("res-blocks")},
+                             {"attn_resolutions", sides},
+                             {"dropout", options.number("dropout")}};
+    if (patch > 1) config["patch"] = patch;
+    return config;
+}
+
+}  // namespace
+
+void add_architecture_options(Options& options) {
+    options
+        .value(
+            "architecture", "unet",
+            "unet (improved-diffusion), song-unet (DDPM++) or dhariwal-unet (ADM), the latter two as in EDM")
+        .value("channels", "32", "channels of the first level")
+        .value("channel-mult", "1,2,2", "multiplier of each level")
+        .value("res-blocks", "1", "residual blocks a level")
+        .value("attention", "", "down-sampling factors with attention, as 2,4")
+        .value("heads", "", "attention heads (unet; default 4)")
+        .value("groups", "", "groups of the group norm (unet; default 8)")
+        .value("patch", "2", "space-to-depth before the first convolution")
+        .value("dropout", "0", "dropout rate");
+}
+
+std::shared_ptr<const TrainableNetwork> described_network(const Options& options, const Dataset& data,
+                                                          Objective objective) {
+    const int64_t divisor = options.integer("patch") << (channel_mult(options).size() - 1);
+    if (data.height != data.width || data.height % divisor != 0)
+        throw Error("shape",
+                    "images of " + std::to_string(data.height) + "x" + std::to_string(data.width) +
+                        " cannot be halved as often as --channel-mult asks",
+                    "--data");
+    const std::string architecture = options.text("architecture");
+    if (architecture == "unet") return trainable_unet(unet(options, data, objective));
+    if (architecture == "song-unet" || architecture == "dhariwal-unet")
+        return trainable_edm(edm_config(options, data, objective), "network options");
+    throw Error("option", "\"" + architecture + "\" is not an architecture", "--architecture",
+                "known: unet, song-unet, dhariwal-unet");
+}
+
+}  // namespace schedbench
