@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Prepares a machine to build, test and plot: system packages, then a virtual environment .venv with LibTorch (out of
-# the torch wheel) and the plotting libraries. Run it as often as you like: what is there is left alone, what an
+# the torch wheel), what Python needs to import torch (for converters, exports and their tests), and the plotting
+# libraries. Run it as often as you like: what is there is left alone, what an
 # interrupted run left half done is finished.
 #
 #   scripts/setup.sh [--skip-system]
 #
 #   --skip-system          do not look at system packages (they come from elsewhere than apt)
+#   --without-python-torch only the libraries of torch: no converters, no exports, their tests are skipped. Saves
+#                          the CUDA libraries that the machine lacks (up to 3 GB where there is no CUDA at all)
 #   SCHEDBENCH_TORCH=DIR   use the LibTorch in DIR (it holds lib/ and include/) in place of the wheel's
 set -euo pipefail
 
@@ -239,6 +242,60 @@ install_torch() {
     fi
 }
 
+# The shared libraries that torch's Python module is linked to, directly or not, and that the loader does not find.
+missing_libraries() {
+    local site
+    site=$(site_packages)
+    ldd "$site/torch/lib/libtorch_python.so" 2>/dev/null | awk '/not found/ { print $1 }' | sort -u
+}
+
+# Prints the wheel that brings a library, and whether its own needs come with it (the toolkit's extras are nothing
+# but that).
+wheel_of() {
+    case $1 in
+    libcudnn.so.*) printf 'plain nvidia-cudnn-cu13==%s' "$NVIDIA_CUDNN_VERSION" ;;
+    libcusparseLt.so.*) printf 'plain nvidia-cusparselt-cu13==%s' "$NVIDIA_CUSPARSELT_VERSION" ;;
+    libnccl.so.*) printf 'plain nvidia-nccl-cu13==%s' "$NVIDIA_NCCL_VERSION" ;;
+    libnvshmem_host.so.*) printf 'plain nvidia-nvshmem-cu13==%s' "$NVIDIA_NVSHMEM_VERSION" ;;
+    libcublas*.so.* | libcufft.so.* | libcufile.so.* | libcurand.so.* | libcusolver.so.* | libcusparse.so.* | \
+        libnvJitLink.so.* | libnvrtc.so.*)
+        local extra=${1#lib}
+        extra=${extra%%.so*}
+        extra=${extra,,}
+        printf 'with-needs cuda-toolkit[%s]==%s' "${extra%lt}" "$CUDA_TOOLKIT_VERSION"
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+install_python_torch() {
+    [[ -z ${SCHEDBENCH_TORCH:-} ]] || return 0
+    [[ ! -e /proc/driver/nvidia/version ]] || return 0 # pip has brought all that torch asks for
+    local files="filelock/__init__.py fsspec/__init__.py jinja2/__init__.py markupsafe/__init__.py mpmath/__init__.py"
+    files+=" networkx/__init__.py setuptools/__init__.py sympy/__init__.py typing_extensions.py"
+    install_wheels torch-modules "$files" --no-deps "filelock==$FILELOCK_VERSION" "fsspec==$FSSPEC_VERSION" \
+        "jinja2==$JINJA2_VERSION" "markupsafe==$MARKUPSAFE_VERSION" "mpmath==$MPMATH_VERSION" \
+        "networkx==$NETWORKX_VERSION" "setuptools==$SETUPTOOLS_VERSION" "sympy==$SYMPY_VERSION" \
+        "typing-extensions==$TYPING_EXTENSIONS_VERSION"
+    local missing=() library wheel plain=() with_needs=()
+    mapfile -t missing < <(missing_libraries)
+    for library in "${missing[@]}"; do
+        wheel=$(wheel_of "$library") ||
+            fail "torch needs $library, which is not on this machine, and setup.sh knows no wheel that brings it" \
+                "install it, or run scripts/setup.sh --without-python-torch"
+        case $wheel in
+        plain*) plain+=("${wheel#* }") ;;
+        *) with_needs+=("${wheel#* }") ;;
+        esac
+    done
+    ((${#plain[@]} == 0)) || install_wheels torch-libraries "" --no-deps "${plain[@]}"
+    ((${#with_needs[@]} == 0)) || install_wheels torch-toolkit "" "${with_needs[@]}"
+    mapfile -t missing < <(missing_libraries)
+    ((${#missing[@]} == 0)) || fail "torch needs ${missing[*]}, and the wheels did not bring them" \
+        "install them, or run scripts/setup.sh --without-python-torch"
+    ((${#plain[@]} + ${#with_needs[@]} > 0)) || say "torch-libraries: there"
+}
+
 install_plotting() {
     local files="numpy/__init__.py h5py/__init__.py pandas/__init__.py matplotlib/__init__.py PIL/__init__.py"
     files+=" numpy-$NUMPY_VERSION.dist-info/METADATA h5py-$H5PY_VERSION.dist-info/METADATA"
@@ -249,15 +306,16 @@ install_plotting() {
 }
 
 main() {
-    local skip_system=no
+    local skip_system=no python_torch=yes
     while (($# > 0)); do
         case $1 in
         --skip-system) skip_system=yes ;;
+        --without-python-torch) python_torch=no ;;
         -h | --help)
             sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
             exit 0
             ;;
-        *) fail "unknown argument '$1'" "known: --skip-system, --help" ;;
+        *) fail "unknown argument '$1'" "known: --skip-system, --without-python-torch, --help" ;;
         esac
         shift
     done
@@ -266,6 +324,7 @@ main() {
     [[ $skip_system == yes ]] || install_system_packages
     check_tools
     install_torch
+    [[ $python_torch == no ]] || install_python_torch
     install_plotting
     say "ready"
 }
