@@ -60,6 +60,10 @@ std::string checked_name(const std::string& name) {
                 "fid[PIPELINE] for the 2015 Inception network, otherwise fd-NAME");
 }
 
+bool need_samples(const std::vector<Metric>& metrics) {
+    return std::any_of(metrics.begin(), metrics.end(), [](const Metric& m) { return m.needs_samples(); });
+}
+
 /// What makes features, and what its distances are called.
 void choose_extractor(Job& job, const Options& options, const std::vector<const MetricInput*>& inputs) {
     std::string text = options.text_or("extractor", "");
@@ -67,8 +71,9 @@ void choose_extractor(Job& job, const Options& options, const std::vector<const 
     bool images = false, files = false;
     for (const MetricInput* input : inputs) {
         if (!input->extractor_spec.empty()) cell = input;
-        images |= input->images && !input->features.defined();
-        files |= input->extractor_spec.empty() && !input->images;
+        images |= input->images && !input->features.defined() &&
+                  (input->moments.empty() || need_samples(job.metrics));
+        files |= input->extractor_spec.empty() && (!input->images || !input->moments.empty());
     }
     if (text.empty() && cell != nullptr) {
         if (!images) {  // features of cells, and files: no network is needed
@@ -253,11 +258,12 @@ int run(const std::vector<std::string>& arguments) {
         if (job.roles.empty()) job.roles = {offered[0]};
     }
 
+    const bool samples = need_samples(job.metrics);
     std::unique_ptr<MetricReference> reference;
     if (pair) {
         job.pass.label = "features of the reference";
         reference = std::make_unique<MetricReference>(
-            metric_side(references[0], job.extractor.get(), job.roles, job.pass));
+            metric_side(references[0], job.extractor.get(), job.roles, job.pass, samples));
     }
     const MetricInput* other = pair ? &references[0] : nullptr;
     const bool json = options.on("json");
@@ -266,7 +272,7 @@ int run(const std::vector<std::string>& arguments) {
     std::vector<std::string> warnings;
     for (const MetricInput& input : generated) {
         job.pass.label = "features of the generated set";
-        const MetricSide side = metric_side(input, job.extractor.get(), job.roles, job.pass);
+        const MetricSide side = metric_side(input, job.extractor.get(), job.roles, job.pass, samples);
         if (exports) export_set(options, side, input);
         const std::vector<NamedMetric> rows = compute(job, side, reference.get());
         for (const NamedMetric& m : rows) out.push_back(row_json(m, input, other, job));

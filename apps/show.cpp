@@ -1,4 +1,5 @@
 // schedbench show: the contents of a run; export: in other programs' formats; validate: is it what it says?
+#include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,19 @@ int show(const std::vector<std::string>& arguments) {
         std::cout << key << ":\n";
         for (const auto& [name, item] : value.items())
             std::cout << "  " << name << ": " << item.dump() << "\n";
+    }
+    const std::vector<std::string> extractors = run.ids("extractors");
+    if (!extractors.empty()) std::cout << "extractor list (id, spec, pipeline, precision):\n";
+    for (const std::string& id : extractors) {
+        const ExtractorRecord extractor = run.extractor(id);
+        std::cout << "  " << id << "  " << extractor.spec << "  " << extractor.pipeline << "  "
+                  << extractor.precision;
+        if (extractor.precision != "float32") {
+            char text[48];
+            std::snprintf(text, sizeof text, " (%.2g %% from float32)", 100 * extractor.deviation);
+            std::cout << text;
+        }
+        std::cout << "\n";
     }
     std::cout << "cell list (id, schedule, sampler, NFE, images, metric):\n";
     for (const std::string& id : run.ids("cells")) {

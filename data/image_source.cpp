@@ -1,6 +1,9 @@
 #include "data/image_source.h"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "core/error.h"
@@ -8,6 +11,7 @@
 #include "data/byte_file.h"
 #include "data/image_folder.h"
 #include "data/npy.h"
+#include "data/npz_member.h"
 #include "data/pixel_array.h"
 
 namespace schedbench {
@@ -51,21 +55,26 @@ std::vector<Image> cut(const Dataset& data, int64_t first, int64_t n) {
     return out;
 }
 
-class NpySource final : public ImageSource {
+/// Images of one array of bytes, which `read` copies from the file (offsets from the start of the .npy data).
+class ArraySource final : public ImageSource {
   public:
-    NpySource(std::string file, std::string layout, int64_t limit)
-        : file_(std::move(file)), layout_(std::move(layout)), header_(read_npy_layout(file_)) {
+    using Read = std::function<void(uint64_t, std::span<uint8_t>)>;
+    ArraySource(std::string name, std::string layout, NpyLayout header, Read read, int64_t limit)
+        : name_(std::move(name)),
+          layout_(std::move(layout)),
+          header_(std::move(header)),
+          read_(std::move(read)) {
         if (header_.type != "uint8")
-            throw Error("file", "holds " + header_.type + ", expected uint8 images", file_,
+            throw Error("file", "holds " + header_.type + ", expected uint8 images", name_,
                         "pixels are bytes from 0 to 255: save array.astype(\"uint8\")");
         std::vector<int64_t> none = header_.shape;
-        if (none.empty() || none[0] < 1) throw Error("file", "holds no images", file_);
+        if (none.empty() || none[0] < 1) throw Error("file", "holds no images", name_);
         none[0] = 0;
-        dataset_of_array({}, none, layout_, file_);  // refuses shapes that are no images
+        dataset_of_array({}, none, layout_, name_);  // refuses shapes that are no images
         if (limit > 0) header_.shape[0] = std::min(header_.shape[0], limit);
     }
     int64_t count() const override { return header_.shape[0]; }
-    const std::string& name() const override { return file_; }
+    const std::string& name() const override { return name_; }
     std::string hash() const override {
         std::string text;
         for (int64_t first = 0; first < count(); first += kHashRows) {
@@ -86,11 +95,12 @@ class NpySource final : public ImageSource {
         for (size_t axis = 1; axis < shape.size(); ++axis) size *= shape[axis];
         shape[0] = n;
         std::vector<uint8_t> bytes(static_cast<size_t>(n * size));
-        read_bytes(file_, header_.data_at + static_cast<uint64_t>(first * size), bytes);
-        return dataset_of_array(std::move(bytes), shape, layout_, file_);
+        read_(header_.data_at + static_cast<uint64_t>(first * size), bytes);
+        return dataset_of_array(std::move(bytes), shape, layout_, name_);
     }
-    std::string file_, layout_;
+    std::string name_, layout_;
     NpyLayout header_;
+    Read read_;
 };
 
 class DatasetSource final : public ImageSource {
@@ -113,7 +123,17 @@ std::unique_ptr<ImageSource> open_image_folder(const std::string& folder, int64_
 
 std::unique_ptr<ImageSource> open_npy_images(const std::string& file, const std::string& layout,
                                              int64_t limit) {
-    return std::make_unique<NpySource>(file, layout, limit);
+    return std::make_unique<ArraySource>(
+        file, layout, read_npy_layout(file),
+        [file](uint64_t offset, std::span<uint8_t> out) { read_bytes(file, offset, out); }, limit);
+}
+
+std::unique_ptr<ImageSource> open_npz_images(const std::string& file, const std::string& array,
+                                             const std::string& layout, int64_t limit) {
+    const auto member = std::make_shared<NpzMember>(file, array);
+    return std::make_unique<ArraySource>(
+        file, layout, member->layout(),
+        [member](uint64_t offset, std::span<uint8_t> out) { member->read(offset, out); }, limit);
 }
 
 std::unique_ptr<ImageSource> images_of(Dataset data) {

@@ -266,16 +266,19 @@ NpyArray decode_npy(uint64_t size, const ReadBytes& read, const std::string& ori
     return array;
 }
 
-NpyLayout read_npy_layout(const std::string& path) {
+NpyLayout decode_npy_layout(uint64_t size, const ReadBytes& read, const std::string& origin) {
     NpyLayout out;
     uint64_t count = 0;
-    const NpyArray array = decode_header(
-        regular_file_size(path),
-        [&](uint64_t offset, std::span<uint8_t> bytes) { read_bytes(path, offset, bytes); }, path,
-        out.data_at, count);
+    const NpyArray array = decode_header(size, read, origin, out.data_at, count);
     out.shape = array.shape;
     out.type = array.type_name();
     return out;
+}
+
+NpyLayout read_npy_layout(const std::string& path) {
+    return decode_npy_layout(
+        regular_file_size(path),
+        [&](uint64_t offset, std::span<uint8_t> bytes) { read_bytes(path, offset, bytes); }, path);
 }
 
 NpyArray read_npy(const std::string& path) {

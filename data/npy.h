@@ -53,6 +53,9 @@ struct NpyLayout {
 };
 /// The header alone, with the faults of read_npy().
 NpyLayout read_npy_layout(const std::string& path);
+/// The same from any bytes, see decode_npy().
+NpyLayout decode_npy_layout(uint64_t size, const std::function<void(uint64_t, std::span<uint8_t>)>& read,
+                            const std::string& origin);
 
 /// Version 1.0, data aligned to 64 bytes. The values must fill the shape (an assertion).
 void write_npy(const std::string& path, const NpyArray& array);

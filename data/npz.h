@@ -1,7 +1,6 @@
 // NPZ: several named arrays in one file, a zip archive of .npy members, as numpy.savez and
-// numpy.savez_compressed write. Source: PKWARE, ".ZIP File Format Specification" (APPNOTE.TXT),
-// sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.16 (end record). Read: stored and deflated
-// members; not read: zip64, encryption, several disks.
+// numpy.savez_compressed write. What is read of the format says zip_archive.h; an array that may be larger
+// than memory is an NpzMember.
 #pragma once
 
 #include <map>

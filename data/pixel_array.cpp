@@ -6,6 +6,7 @@
 #include "core/hdf5.h"
 #include "data/npy.h"
 #include "data/npz.h"
+#include "data/npz_member.h"
 
 namespace schedbench {
 
@@ -124,12 +125,27 @@ Dataset read_npy_images(const std::string& file, const std::string& layout, cons
 
 Dataset read_npz_images(const std::string& file, const std::string& array, const std::string& layout,
                         const std::string& labels, int64_t limit) {
-    Dataset out = dataset_of_npy(read_npz(file, array), layout);
+    NpzMember member(file, array);
+    const NpyLayout& header = member.layout();
+    if (header.type != "uint8")
+        throw Error("file", "holds " + header.type + ", expected uint8", member.origin(),
+                    "save array.astype(\"uint8\") instead");
+    std::vector<int64_t> shape = header.shape;
+    require_rank(shape, member.origin());
+    const int64_t all = shape[0];
+    if (limit > 0) shape[0] = std::min(all, limit);
+    uint64_t size = 1;
+    for (int64_t extent : shape) size *= static_cast<uint64_t>(extent);
+    std::vector<uint8_t> pixels(size);
+    member.read(header.data_at, pixels);
+    Dataset out = dataset_of_array(std::move(pixels), shape, layout, member.origin());
     if (labels != "none") {
-        const NpyArray member = read_npz(file, labels);
-        attach_labels(out, integers(member), member.shape, member.origin);
+        const NpyArray values = read_npz(file, labels);
+        out.count = all;  // one for each image of the file
+        attach_labels(out, integers(values), values.shape, values.origin);
+        out.count = shape[0];
+        out.labels.resize(static_cast<size_t>(shape[0]));
     }
-    keep_first(out, limit);
     return out;
 }
 

@@ -203,10 +203,10 @@ Spec complete_metric(const Spec& metric, const std::string& where) {
 const FrechetReference& MetricReference::frechet(const std::string& role) const {
     auto& entry = frechet_[role];
     if (!entry) {
-        const auto found = side_.features.find(role);
+        const auto found = side_.moments.find(role);
         entry = std::make_shared<const FrechetReference>(
-            found != side_.features.end() ? FrechetReference::of_features(found->second)
-                                          : FrechetReference::of_moments(side_.moments.at(role)));
+            found != side_.moments.end() ? FrechetReference::of_moments(found->second)
+                                         : FrechetReference::of_features(side_.features.at(role)));
     }
     return *entry;
 }
@@ -224,6 +224,10 @@ std::string Metric::role() const {
 
 bool Metric::needs_reference() const {
     return role() != kLogits;
+}
+
+bool Metric::needs_samples() const {
+    return spec_.name != "frechet" && spec_.name != "sfid";
 }
 
 std::vector<std::string> Metric::names(const MetricNames& names) const {
@@ -297,9 +301,9 @@ std::vector<NamedMetric> Metric::compute(const MetricSide& generated, const Metr
     if (name == "frechet" || name == "sfid") {
         const auto options = frechet_options(spec_, called[0]);
         FrechetResult r =
-            generated.features.contains(own)
-                ? schedbench::frechet(generated.features.at(own), reference->frechet(across), options)
-                : of_statistics(generated.moments.at(own), reference->frechet(across), options);
+            generated.moments.contains(own)
+                ? of_statistics(generated.moments.at(own), reference->frechet(across), options)
+                : schedbench::frechet(generated.features.at(own), reference->frechet(across), options);
         r.debiased.name = called[1];
         return {{called[0], r.at_n, std::move(r.influence), std::move(r.influence_ref)},
                 {called[1], r.debiased}};

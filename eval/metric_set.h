@@ -33,7 +33,9 @@ Spec complete_metric(const Spec& metric, const std::string& where);
 struct MetricSide {
     std::string name;                            ///< for error messages
     std::map<std::string, at::Tensor> features;  ///< [n, d]
-    std::map<std::string, Moments> moments;      ///< of roles without features
+    /// Of roles without features; where a role has both, the Frechet distance is that of these statistics, as
+    /// with ADM's references (of a whole data set, beside 10,000 of its images).
+    std::map<std::string, Moments> moments;
     bool has(const std::string& role) const { return features.contains(role) || moments.contains(role); }
 };
 
@@ -74,6 +76,7 @@ class Metric {
     const Spec& spec() const { return spec_; }
     std::string role() const;      ///< of the features it looks at
     bool needs_reference() const;  ///< false: only the generated set
+    bool needs_samples() const;    ///< false: statistics of both sets will do
     /// The names of its values, in the order of compute().
     std::vector<std::string> names(const MetricNames& names) const;
     /// Error("option") where `n` samples are too few for it to be computed at all.

@@ -70,11 +70,7 @@ MetricInput of_npz(const std::string& path, int64_t limit) {
     } else if (has("outer")) {
         out.moments[kFeatures] = read_feature_sums(path).moments();
     } else {
-        Spec spec;
-        spec.name = "npz";
-        spec.set("file", SpecValue::of_text(path));
-        if (names.size() == 1) spec.set("array", SpecValue::of_text(names[0]));
-        return of_images(path, images_of(load_dataset(spec, path, limit)));
+        return of_images(path, open_npz_images(path, names.size() == 1 ? names[0] : "arr_0", "auto", limit));
     }
     if (limit > 0)
         throw Error("option", "statistics cannot be cut to fewer samples", path,
@@ -83,6 +79,10 @@ MetricInput of_npz(const std::string& path, int64_t limit) {
     out.details = "mean and covariance of " +
                   (out.count > 0 ? counted(out.count, "samples") : std::string("samples of unknown number")) +
                   ", " + counted(out.moments[kFeatures].mean.size(0), "features");
+    if (has("arr_0")) {
+        out.images = open_npz_images(path, "arr_0");
+        out.details += ", and " + counted(out.images->count(), "images");
+    }
     return out;
 }
 
@@ -201,19 +201,22 @@ std::vector<MetricInput> open_metric_input(const std::string& text, const std::s
     for (const char* ending : {".npy", ".npz", ".h5", ".hdf5"})
         if (text.ends_with(ending) && text.find(':') == std::string::npos)
             throw Error("file", "there is no such file", text);
-    const Spec spec = Spec::parse(text, where);
-    const bool streamed =
-        spec.name == "npy" && spec.find("file") != nullptr && spec.find("labels") == nullptr;
-    out.push_back(
-        streamed ? of_images(text, open_npy_images(
-                                       spec.text("file"),
-                                       spec.find("layout") != nullptr ? spec.text("layout") : "auto", limit))
-                 : of_images(text, images_of(load_dataset(spec, where, limit))));
+    const Spec given = Spec::parse(text, where),
+               spec = complete(given, find_entry(dataset_entries(), given, "data sets", where), where);
+    const bool streamed = (spec.name == "npy" || spec.name == "npz") && spec.text("labels") == "none";
+    if (streamed && spec.name == "npy")
+        out.push_back(of_images(text, open_npy_images(spec.text("file"), spec.text("layout"), limit)));
+    else if (streamed)
+        out.push_back(of_images(
+            text, open_npz_images(spec.text("file"), spec.text("array"), spec.text("layout"), limit)));
+    else
+        out.push_back(of_images(text, images_of(load_dataset(spec, where, limit))));
     return out;
 }
 
 MetricSide metric_side(const MetricInput& input, const Extractor* extractor,
-                       const std::vector<std::string>& roles, const FeaturePassOptions& options) {
+                       const std::vector<std::string>& roles, const FeaturePassOptions& options,
+                       bool need_samples) {
     MetricSide out;
     out.name = input.name;
     out.moments = input.moments;
@@ -226,6 +229,8 @@ MetricSide metric_side(const MetricInput& input, const Extractor* extractor,
                                 "has " + std::to_string(found->second.mean.size(0)) + " features, expected " +
                                     std::to_string(layer.dim) + " of " + layer.id,
                                 input.name, "take the file that was made with the same extractor");
+        if (need_samples && extractor != nullptr && input.images)
+            out.features = run_feature_pass(*extractor, *input.images, roles, options);
         return out;
     }
     if (extractor == nullptr) {

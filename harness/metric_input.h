@@ -49,9 +49,11 @@ std::vector<MetricInput> open_metric_input(const std::string& text, const std::s
 
 /// Features of the roles asked for: those the input holds where they are of this extractor, else from its
 /// images. Files of features and statistics do not say what made them: they are taken as the extractor's
-/// where the dimension agrees. `extractor` null: what the input holds, as role "features". Error("option")
-/// for an input that cannot give what is needed.
+/// where the dimension agrees. `extractor` null: what the input holds, as role "features". Of a file that
+/// holds statistics and images, as ADM's references do, the images are looked at only where a metric needs
+/// samples. Error("option") for an input that cannot give what is needed.
 MetricSide metric_side(const MetricInput& input, const Extractor* extractor,
-                       const std::vector<std::string>& roles, const FeaturePassOptions& options);
+                       const std::vector<std::string>& roles, const FeaturePassOptions& options,
+                       bool need_samples);
 
 }  // namespace schedbench

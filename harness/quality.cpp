@@ -171,8 +171,8 @@ std::map<std::string, MetricRecord> Quality::metrics(const std::string& cell, co
 void Quality::put_records(RunEdit& run) {
     reference();
     const auto put = [&](const std::string& id, int64_t dim) {
-        run.put(
-            ExtractorRecord{id, extractor_->spec(), extractor_->weights_hash(), extractor_->pipeline(), dim});
+        run.put(ExtractorRecord{id, extractor_->spec(), extractor_->weights_hash(), extractor_->pipeline(),
+                                dim, extractor_->precision(), extractor_->deviation()});
     };
     put(extractor_id(), extractor_->dim());
     if (layers_.size() > 1)

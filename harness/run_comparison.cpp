@@ -59,18 +59,13 @@ std::string in_parentheses(const std::string& text) {
 }
 
 /// The metric that holds the influence values of another one: itself, or where it has none, the one that it
-/// is derived from (same identity, longest name with which its own begins). Bias corrections are smooth in
-/// the samples, so both have the same influence to first order.
+/// is derived from, of the same samples and reference. Bias corrections are smooth in the samples, so both
+/// have the same influence to first order.
 const MetricRecord& influence_of(const CellRecord& cell, const std::string& name) {
     const MetricRecord& metric = cell.metrics.at(name);
     if (!metric.influence.empty() || !metric.influence_ref.empty()) return metric;
-    const MetricRecord* best = &metric;
-    size_t length = 0;
-    for (const auto& [other, record] : cell.metrics)
-        if (name.starts_with(other + "-") && other.size() > length && record.identity == metric.identity &&
-            !record.influence.empty())
-            best = &record, length = other.size();
-    return *best;
+    const auto found = cell.metrics.find(influence_metric(name));
+    return found != cell.metrics.end() && found->second.identity == metric.identity ? found->second : metric;
 }
 
 void compare_estimates(ComparedMetric& row, const PairedSide& a, const PairedSide& b,

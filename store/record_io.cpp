@@ -269,17 +269,21 @@ void read_record(const Hdf5File& file, const std::string& group, DataRecord& rec
 }
 
 void write_record(Hdf5File& file, const std::string& group, const ExtractorRecord& record) {
-    Writer(file, group, "extractor")
-        .attribute("spec", record.spec)
+    Writer out(file, group, "extractor");
+    out.attribute("spec", record.spec)
         .attribute("sha256", record.sha256)
         .attribute("pipeline", record.pipeline)
-        .attribute("dim", record.dim)
-        .seal();
+        .attribute("dim", record.dim);
+    if (record.precision != "float32")
+        out.attribute("precision", record.precision).attribute("deviation", record.deviation);
+    out.seal();
 }
 
 void read_record(const Hdf5File& file, const std::string& group, ExtractorRecord& record) {
     const Reader in(file, group, "extractor");
     record = {id_of(group), in.text("spec"), in.text("sha256"), in.text("pipeline"), in.integer("dim")};
+    if (const std::string precision = in.optional_text("precision"); !precision.empty())
+        record.precision = precision, record.deviation = in.real("deviation");
 }
 
 void write_record(Hdf5File& file, const std::string& group, const ReferenceRecord& record) {

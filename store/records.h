@@ -55,8 +55,10 @@ struct DataRecord {
 
 struct ExtractorRecord {
     std::string id, spec, sha256;
-    std::string pipeline;  ///< how uint8 images become its input
-    int64_t dim = 0;       ///< features an image
+    std::string pipeline;               ///< how uint8 images become its input
+    int64_t dim = 0;                    ///< features an image
+    std::string precision = "float32";  ///< of its arithmetic
+    double deviation = 0;  ///< from its features in float32, rms over rms on fixed images; 0 in float32
 };
 
 /// Sums over a reference set, so that parts can be added: sum = sum (f - shift), outer = sum (f - shift)(f -

@@ -63,7 +63,10 @@ std::vector<SchemaType> make_types() {
         {"extractor",
          "feature extractor",
          {text_attribute("spec"), text_attribute("sha256", "of the weights"),
-          text_attribute("pipeline", "how images are brought to its input"), integer_attribute("dim")}});
+          text_attribute("pipeline", "how images are brought to its input"), integer_attribute("dim"),
+          text_attribute("precision", "of its arithmetic; float32 where it is not said", false),
+          real_attribute("deviation", "from its features in float32, rms over rms on fixed images",
+                         false)}});
     types.push_back(
         {"reference",
          "mergeable sums of the features of a reference set",

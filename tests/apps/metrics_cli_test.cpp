@@ -101,6 +101,28 @@ TEST(CliMetrics, EveryKindOfSetGivesTheSameNumber) {
     EXPECT_NE(folder.ok("metrics fa.npy b.npy " + kGray).err.find("count as fd-pixels"), std::string::npos);
 }
 
+// As ADM's references are: statistics of a whole data set, beside some of its images.
+TEST(CliMetrics, StatisticsAndImagesInOneFile) {
+    const Folder folder;
+    write_npy(folder.path("a.npy"), random_images(90, 1));
+    write_npy(folder.path("all.npy"), random_images(400, 2, 20, 200));
+    write_npy(folder.path("some.npy"), random_images(100, 2, 20, 200));
+    folder.ok("metrics all.npy " + kGray + "--export-statistics all.npz");
+    auto arrays = read_npz(folder.path("all.npz"));
+    arrays["arr_0"] = random_images(100, 2, 20, 200);
+    write_npz(folder.path("both.npz"), arrays);
+    const auto rows =
+        folder.ok("metrics a.npy both.npz --metric frechet --metric prdc --json " + kGray).json();
+    const auto whole = folder.ok("metrics a.npy all.npz --json " + kGray).json(),
+               part = folder.ok("metrics a.npy some.npy --metric prdc --json " + kGray).json();
+    EXPECT_EQ(row(rows, "fd-pixels").at("value"), row(whole, "fd-pixels").at("value"));
+    EXPECT_EQ(row(rows, "fd-pixels").at("se"), row(whole, "fd-pixels").at("se"));
+    for (const char* name : {"precision-pixels", "recall-pixels"})
+        EXPECT_EQ(row(rows, name).at("value"), row(part, name).at("value"));
+    EXPECT_EQ(folder.ok("metrics a.npy both.npz --json " + kGray).json()[0].at("value"),
+              row(whole, "fd-pixels").at("value"));
+}
+
 TEST(CliMetrics, MetricsByName) {
     const Folder folder;
     write_npy(folder.path("a.npy"), random_images(320, 3));
@@ -148,6 +170,7 @@ TEST(CliMetrics, MetricsByName) {
     EXPECT_EQ(folder.run("metrics a.npy b.npy --metric kid:size=3 " + kGray).code, 2);
     EXPECT_EQ(folder.run("metrics a.npy " + kGray).code, 2);
     EXPECT_EQ(folder.run("metrics a.npy b.npy").code, 2);
+    EXPECT_EQ(folder.run("metrics npy:file=a.npy,arry=x b.npy " + kGray).code, 2);
 }
 
 TEST(CliMetrics, BatchesAndTheCacheDoNotShow) {

@@ -257,7 +257,7 @@ TEST(Npz, FaultsNameFileAndByte) {
     fault(changed(deflated, data_at, 0xff), {"damaged compressed data", "byte "});
     const size_t deflated_central = deflated.size() - 22 - 6 - 46;
     fault(changed(deflated, deflated_central + 24, static_cast<uint8_t>(npy.size() - 1)),
-          {"not as long as the directory says"});
+          {"claims more elements than the 39 that the file holds"});
     fault(changed(deflated, deflated_central + 27, 0x7f), {"claims more bytes than it can hold"});
     expect_error("file", {"holds no array \"sigma\"", "it holds mu"},
                  [&] { read_npz(folder.file("a.npz"), "sigma"); });

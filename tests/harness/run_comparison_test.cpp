@@ -97,10 +97,16 @@ TEST_F(RunComparisonTest, DerivedMetricsTakeTheInfluenceOfTheirOwn) {
         metric.influence.clear(), metric.influence_ref.clear();
         metric.estimate.value = 8;
         edit.put_metric(id, "fd-x-debiased", metric);
+        // Arguments stand behind the name: fd-x:debias=gaussian and fd-x-debiased:debias=gaussian.
+        metric.identity = "with arguments";
+        edit.put_metric(id, "fd-x-debiased:debias=gaussian", metric);
+        const MetricRecord plain_record = edit.cell(id, CellParts::metrics).metrics.at("fd-x");
+        metric.influence = plain_record.influence, metric.influence_ref = plain_record.influence_ref;
+        edit.put_metric(id, "fd-x:debias=gaussian", metric);
         edit.commit();
     }
     const auto rows = compare_runs(open_compared(path, "A"), open_compared(path, "B")).rows;
-    ASSERT_EQ(rows.size(), 2u);
+    ASSERT_EQ(rows.size(), 4u);
     for (const ComparedMetric& row : rows) {
         EXPECT_EQ(row.pairing, "paired");
         EXPECT_EQ(row.d.difference.value, 0);

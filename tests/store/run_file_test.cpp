@@ -28,6 +28,8 @@ void expect_everything(const RunFile& run, int64_t n) {
     EXPECT_EQ(run.model("model0").shape, (std::vector<int64_t>{3, 4, 4}));
     EXPECT_EQ(run.data("data0").classes, 10);
     EXPECT_EQ(run.extractor("extractor0").pipeline, "round");
+    EXPECT_EQ(run.extractor("extractor0").precision, "float32");
+    EXPECT_EQ(run.extractor("extractor0").deviation, 0);
     const ReferenceRecord reference = run.reference("reference0");
     EXPECT_EQ(reference.outer, (std::vector<double>{1, 2, 2, 5}));
     EXPECT_EQ(reference.features, (std::vector<float>{1, 2, 3, 4}));
@@ -88,6 +90,23 @@ TEST_F(StoreTest, FixturesOfAllSchemaVersions) {
         ++count;
     }
     EXPECT_GT(count, 0);
+}
+
+TEST_F(StoreTest, AnExtractorsPrecisionIsKeptAndItsFileMayMove) {
+    const RunLock lock(run_);
+    {
+        RunEdit edit(lock, make_header());
+        edit.put(ExtractorRecord{"half", "net:file=a", "ff00", "tf1", 8, "bf16", 0.0021});
+        // Measured on another CPU, from a file elsewhere: the same extractor.
+        edit.put(ExtractorRecord{"half", "net:file=b", "ff00", "tf1", 8, "bf16", 0.0022});
+        error_of([&] { edit.put(ExtractorRecord{"half", "net:file=a", "ff01", "tf1", 8, "bf16", 0}); });
+        edit.commit();
+    }
+    const ExtractorRecord record = RunFile::open(run_).extractor("half");
+    EXPECT_EQ(record.precision, "bf16");
+    EXPECT_EQ(record.deviation, 0.0021);
+    EXPECT_EQ(record.spec, "net:file=a");
+    EXPECT_TRUE(validate_run(run_).empty());
 }
 
 TEST_F(StoreTest, EqualIdsAreReusedAndOthersRefused) {
