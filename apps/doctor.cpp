@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -114,11 +115,22 @@ Check check_writable(const std::string& folder) {
             existing == fs::path(folder) ? "the folder is there" : "it will be made when needed", ""};
 }
 
+Check check_cache(const CacheSettings& cache) {
+    if (cache.folder.empty())
+        return {"feature cache", "optional", "none: features are made anew each time", ""};
+    const CacheSize size = feature_cache_size(cache.folder);
+    char text[96];
+    std::snprintf(text, sizeof text, ": %lld entries, %.3g GB of at most %.3g GB (--cache-limit)",
+                  static_cast<long long>(size.entries), static_cast<double>(size.bytes) * 1e-9,
+                  static_cast<double>(cache.limit) * 1e-9);
+    return {"feature cache", "ok", cache.folder + text, ""};
+}
+
 int run(const std::vector<std::string>& arguments) {
     Options options(kDoctorCommand);
     options.value("weights", "weights", "folder of the weight files")
         .value("runs", "results/runs", "folder of the runs");
-    options.runtime().json();
+    options.cache().runtime().json();
     if (!options.parse(arguments)) return 0;
     std::vector<Check> checks;
     RuntimeSettings runtime;
@@ -155,6 +167,7 @@ int run(const std::vector<std::string>& arguments) {
     for (Check& check : check_weights(options.text("weights"))) checks.push_back(std::move(check));
     checks.push_back(check_inception(options.text("weights")));
     checks.push_back(check_writable(options.text("runs")));
+    checks.push_back(check_cache(options.feature_cache()));
 
     nlohmann::json array = nlohmann::json::array();
     for (const Check& check : checks) {

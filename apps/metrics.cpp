@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <tuple>
 
 #include "apps/commands.h"
 #include "apps/options.h"
@@ -249,7 +248,7 @@ int run(const std::vector<std::string>& arguments) {
     for (const auto* list : {&generated, &references})
         for (const MetricInput& input : *list) inputs.push_back(&input);
     choose_extractor(job, options, inputs);
-    std::tie(job.pass.cache, job.pass.cache_is_default) = options.feature_cache();
+    job.pass.cache = options.feature_cache();
     job.pass.batch = options.integer("batch");
     if (job.extractor) {
         std::vector<std::string> offered;

@@ -8,7 +8,6 @@
 #include "core/progress.h"
 #include "core/spec.h"
 #include "core/spec_schema.h"
-#include "eval/feature_cache.h"
 
 namespace po = boost::program_options;
 
@@ -78,7 +77,8 @@ Options& Options::json() {
 }
 
 Options& Options::cache() {
-    return value("cache", "", "folder of the feature cache, or none; default ~/.cache/schedbench/features");
+    value("cache", "", "folder of the feature cache, or none; default ~/.cache/schedbench/features");
+    return value("cache-limit", "20", "GB that the feature cache may keep; least recently used goes first");
 }
 
 bool Options::parse(const std::vector<std::string>& arguments) {
@@ -164,10 +164,17 @@ bool Options::on(const std::string& name) const {
     return has(name) && values_[name].as<bool>();
 }
 
-std::pair<std::string, bool> Options::feature_cache() const {
+CacheSettings Options::feature_cache() const {
+    CacheSettings out;
     const std::string folder = text_or("cache", "");
-    if (folder.empty()) return {default_feature_cache(), true};
-    return {folder == "none" ? "" : folder, false};
+    out.is_default = folder.empty();
+    out.folder = folder.empty() ? default_feature_cache() : folder == "none" ? "" : folder;
+    const double limit = number("cache-limit");
+    if (!(limit >= 0 && limit <= 1e9))
+        throw Error("option", "wants gigabytes, not \"" + text("cache-limit") + "\"", "--cache-limit",
+                    "--cache none keeps nothing");
+    out.limit = static_cast<int64_t>(limit * 1e9);
+    return out;
 }
 
 RuntimeSettings Options::runtime_settings() const {

@@ -9,6 +9,7 @@
 
 #include "apps/command.h"
 #include "core/device.h"
+#include "eval/feature_cache.h"
 
 namespace schedbench {
 
@@ -24,7 +25,7 @@ class Options {
                         const std::string& help);  ///< count -1: any number
     Options& runtime();                            ///< --device --threads --profile --quiet
     Options& json();                               ///< --json
-    Options& cache();                              ///< --cache
+    Options& cache();                              ///< --cache --cache-limit
 
     /// false if --help was asked for (and printed). Error("option") names the option.
     bool parse(const std::vector<std::string>& arguments);
@@ -36,8 +37,7 @@ class Options {
     int64_t integer(const std::string& name, int64_t minimum = 1) const;
     double number(const std::string& name) const;
     bool on(const std::string& name) const;
-    /// Folder of the feature cache ("" = none), and whether it is the default one.
-    std::pair<std::string, bool> feature_cache() const;
+    CacheSettings feature_cache() const;
     RuntimeSettings runtime_settings() const;  ///< applied: threads are set
 
   private:

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
-#include <tuple>
 
 #include "apps/commands.h"
 #include "apps/options.h"
@@ -100,7 +99,7 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
     SweepOptions sweep;
     sweep.output = options.text_or("output", default_output(suite));
     sweep.command_line = command_line();
-    std::tie(sweep.cache, sweep.cache_is_default) = options.feature_cache();
+    sweep.cache = options.feature_cache();
     if (merge) {
         sweep.merge_only = true;
         sweep.parts = options.texts("parts");

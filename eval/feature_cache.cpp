@@ -3,13 +3,16 @@
 #include <ATen/ATen.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -83,10 +86,20 @@ FeatureEntry::FeatureEntry(const std::string& folder, const FeatureKey& key, con
     std::error_code fault;
     std::filesystem::create_directories(folder, fault);
     if (fault) throw Error("file", "the cache folder cannot be made: " + fault.message(), folder, kHint);
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file_ < 0) fail("the feature cache cannot be opened", path_);
-    try {
+    while (true) {
+        file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (file_ < 0) fail("the feature cache cannot be opened", path_);
         lock(note);
+        // Another process may have removed it, to make room, after it was opened here and before it was
+        // locked.
+        struct stat ours {
+        }, there{};
+        if (::fstat(file_, &ours) == 0 && ::stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino)
+            break;
+        ::close(file_);
+    }
+    ::futimens(file_, nullptr);  // used now
+    try {
         done_.assign(static_cast<size_t>((key.images + key.block_rows - 1) / key.block_rows), false);
         features_ = at::zeros({key.images, key.dim}, at::kFloat);
         const std::string header = header_of(line_);
@@ -112,8 +125,13 @@ void FeatureEntry::lock(const Note& note) {
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
     if (errno == EWOULDBLOCK)
         note("waiting for another process that makes the same features (" + path_ + ")");
-    while (::flock(file_, LOCK_EX) != 0)
-        if (errno != EINTR) fail("the feature cache cannot be locked", path_);
+    while (::flock(file_, LOCK_EX) != 0) {
+        if (errno == EINTR) continue;
+        const int fault = errno;
+        ::close(file_);
+        errno = fault;
+        fail("the feature cache cannot be locked", path_);
+    }
 }
 
 void FeatureEntry::write_header() {
@@ -180,6 +198,60 @@ void FeatureEntry::put(int64_t block, const at::Tensor& rows) {
 at::Tensor FeatureEntry::features() const {
     for (const bool done : done_) SCHEDBENCH_ASSERT(done);
     return features_;
+}
+
+namespace {
+
+struct CacheFile {
+    std::filesystem::file_time_type used;
+    std::string path;
+    int64_t bytes = 0;
+};
+
+/// Least recently used first. Files that vanish meanwhile are left out.
+std::vector<CacheFile> entries_of(const std::string& folder) {
+    std::vector<CacheFile> out;
+    std::error_code fault;
+    for (const auto& file : std::filesystem::directory_iterator(folder, fault)) {
+        if (file.path().extension() != ".features") continue;
+        std::error_code gone;
+        const auto used = file.last_write_time(gone);
+        const auto bytes = gone ? 0 : file.file_size(gone);
+        if (!gone) out.push_back({used, file.path().string(), static_cast<int64_t>(bytes)});
+    }
+    std::sort(out.begin(), out.end(), [](const CacheFile& a, const CacheFile& b) {
+        return std::tie(a.used, a.path) < std::tie(b.used, b.path);
+    });
+    return out;
+}
+
+/// false where a process has it open.
+bool remove_unused(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (file < 0) return false;
+    const bool removed = ::flock(file, LOCK_EX | LOCK_NB) == 0 && ::unlink(path.c_str()) == 0;
+    ::close(file);
+    return removed;
+}
+
+}  // namespace
+
+CacheSize feature_cache_size(const std::string& folder) {
+    CacheSize out;
+    for (const CacheFile& file : entries_of(folder)) ++out.entries, out.bytes += file.bytes;
+    return out;
+}
+
+CacheSize trim_feature_cache(const std::string& folder, int64_t limit) {
+    const std::vector<CacheFile> files = entries_of(folder);
+    int64_t bytes = 0;
+    for (const CacheFile& file : files) bytes += file.bytes;
+    CacheSize removed;
+    for (const CacheFile& file : files) {
+        if (bytes - removed.bytes <= limit) break;
+        if (remove_unused(file.path)) ++removed.entries, removed.bytes += file.bytes;
+    }
+    return removed;
 }
 
 std::string default_feature_cache() {

@@ -18,6 +18,13 @@
 
 namespace schedbench {
 
+/// Which cache, and how much it may keep.
+struct CacheSettings {
+    std::string folder{};            ///< "" = no cache
+    bool is_default = true;          ///< not named by the user: where it cannot be written, say so and go on
+    int64_t limit = 20'000'000'000;  ///< bytes; what was used least recently goes first
+};
+
 struct FeatureKey {
     std::string data;                               ///< ImageSource::hash()
     std::string extractor, weights;                 ///< id, SHA-256
@@ -66,6 +73,16 @@ class FeatureEntry {
     std::vector<bool> done_;
     at::Tensor features_;  ///< [n, d], zeros where a block is missing
 };
+
+struct CacheSize {
+    int64_t entries = 0, bytes = 0;
+};
+/// Of all entries in a folder, which need not exist.
+CacheSize feature_cache_size(const std::string& folder);
+
+/// Removes entries, those that were opened least recently first, until the others have at most `limit` bytes.
+/// One that a process has open is never removed. Returns what was removed.
+CacheSize trim_feature_cache(const std::string& folder, int64_t limit);
 
 /// SCHEDBENCH_CACHE's default: $XDG_CACHE_HOME/schedbench/features, or ~/.cache/schedbench/features; "" where
 /// neither variable is set.

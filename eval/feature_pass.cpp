@@ -10,7 +10,6 @@
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "eval/feature_cache.h"
 
 namespace schedbench {
 
@@ -125,12 +124,12 @@ std::map<std::string, at::Tensor> run_feature_pass(const Extractor& extractor, c
     const int64_t n = images.count();
     const int64_t batch = extractor.block() > 0 ? std::min(options.batch, extractor.block()) : options.batch;
     const FeatureEntry::Note note = options.note ? options.note : say;
-    const std::string data_hash = options.cache.empty() ? "" : images.hash();
+    const std::string data_hash = options.cache.folder.empty() ? "" : images.hash();
 
     // In the order of layers, which all processes share: two that need several entries cannot wait for each
     // other.
     std::vector<std::unique_ptr<LayerSink>> sinks;
-    std::string folder = options.cache;
+    std::string folder = options.cache.folder;
     for (const FeatureLayer& layer : extractor.layers()) {
         if (std::find(roles.begin(), roles.end(), layer.role) == roles.end()) continue;
         const FeatureKey key{
@@ -139,7 +138,7 @@ std::map<std::string, at::Tensor> run_feature_pass(const Extractor& extractor, c
         try {
             sinks.push_back(std::make_unique<LayerSink>(layer, key, folder, note));
         } catch (const Error& e) {
-            if (!options.cache_is_default || folder.empty()) throw;
+            if (!options.cache.is_default || folder.empty()) throw;
             note("no feature cache: " + e.message() + " (" + e.where() + ")");
             folder.clear();
             sinks.push_back(std::make_unique<LayerSink>(layer, key, folder, note));
@@ -165,6 +164,17 @@ std::map<std::string, at::Tensor> run_feature_pass(const Extractor& extractor, c
     progress.finish();
     std::map<std::string, at::Tensor> out;
     for (const auto& sink : sinks) out[sink->layer().role] = sink->features();
+    if (!folder.empty()) {
+        const CacheSize removed = trim_feature_cache(folder, options.cache.limit);
+        if (removed.entries > 0) {
+            char text[160];
+            std::snprintf(text, sizeof text,
+                          "the feature cache was above its limit: %lld least recently used entries "
+                          "(%.3g GB) removed (--cache-limit)",
+                          static_cast<long long>(removed.entries), static_cast<double>(removed.bytes) * 1e-9);
+            note(text);
+        }
+    }
     return out;
 }
 

@@ -13,19 +13,20 @@
 
 #include "data/image_source.h"
 #include "eval/extractor.h"
+#include "eval/feature_cache.h"
 
 namespace schedbench {
 
 struct FeaturePassOptions {
-    std::string cache;               ///< folder; "" = none
-    bool cache_is_default = true;    ///< not named by the user: where it cannot be written, say so and go on
+    CacheSettings cache{};
     int64_t batch = 128;             ///< images a block; an extractor's own block() goes before a larger one
     std::string label = "features";  ///< of the progress bar
     std::function<void(const std::string&)> note{};  ///< messages for people; default: a line on stderr
 };
 
 /// Features by role (FeatureLayer), each float32 [n, d], of the layers whose roles are asked for. Blocks that
-/// the cache has are not made again; only what it lacks is shown as progress. Equal to extract_features() of
+/// the cache has are not made again; only what it lacks is shown as progress. The cache is brought below its
+/// limit at the end, without the entries of this pass. Equal to extract_features() of
 /// the same images. Error("shape") where the extractor cannot take an image or sizes differ and it cannot
 /// bring them to one, Error("number") where features are NaN or infinite; both name the image.
 std::map<std::string, at::Tensor> run_feature_pass(const Extractor& extractor, const ImageSource& images,

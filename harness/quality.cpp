@@ -24,12 +24,12 @@ std::vector<double> doubles(const at::Tensor& tensor) {
 }  // namespace
 
 std::unique_ptr<Quality> Quality::make(const Suite& suite, const std::string& run_path,
-                                       const std::string& cache, bool cache_is_default) {
+                                       const CacheSettings& cache) {
     if (suite.extractor.name == "none") return nullptr;
     auto out = std::make_unique<Quality>();
     out->suite_ = &suite;
     out->run_path_ = run_path;
-    out->cache_ = cache, out->cache_is_default_ = cache_is_default;
+    out->cache_ = cache;
     for (const Spec& spec : suite.effective_metrics()) {
         out->metrics_.emplace_back(spec, suite.path + ", key metric");
         out->metrics_.back().check_count(suite.images, suite.path + ", key images");
@@ -101,7 +101,7 @@ const MetricReference& Quality::reference() {
         std::vector<std::string> roles;
         for (const FeatureLayer& layer : absent) roles.push_back(layer.role);
         FeaturePassOptions options;
-        options.cache = cache_, options.cache_is_default = cache_is_default_;
+        options.cache = cache_;
         options.label = "features of the reference";
         std::vector<uint8_t> pixels = std::move(data_.pixels);
         Dataset images = data_;

@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "eval/extractor.h"
+#include "eval/feature_cache.h"
 #include "eval/metric_set.h"
 #include "harness/suite.h"
 #include "store/run_file.h"
@@ -19,10 +20,10 @@ namespace schedbench {
 class Quality {
   public:
     /// Null if the suite names no extractor. `run_path`: looked at for a stored reference (may not exist
-    /// yet). `cache`: folder of the feature cache; "" = none. Error("option") for metrics that the extractor
+    /// yet). Error("option") for metrics that the extractor
     /// or the number of images does not allow.
     static std::unique_ptr<Quality> make(const Suite& suite, const std::string& run_path,
-                                         const std::string& cache = "", bool cache_is_default = true);
+                                         const CacheSettings& cache = {});
 
     const Extractor& extractor() const { return *extractor_; }
     std::string extractor_id() const;  ///< of all its columns, as cells keep them
@@ -49,8 +50,8 @@ class Quality {
     const MetricReference& reference();  ///< computed or read when first needed
 
     const Suite* suite_ = nullptr;
-    std::string run_path_, cache_;
-    bool cache_is_default_ = true;
+    std::string run_path_;
+    CacheSettings cache_;
     std::unique_ptr<Extractor> extractor_;
     std::vector<FeatureLayer> layers_;
     std::vector<Metric> metrics_;

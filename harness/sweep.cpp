@@ -48,7 +48,7 @@ class Sweep {
         check_learning_data(plan_, suite_);
         print_plan(suite_, plan_, options_, likelihood_);
         if (options_.dry_run) return result_;
-        quality_ = Quality::make(suite_, options_.output, options_.cache, options_.cache_is_default);
+        quality_ = Quality::make(suite_, options_.output, options_.cache);
         progress_ = std::make_unique<Progress>("sweep " + suite_.name, plan_.evaluations, "evaluations");
         result_.cells = static_cast<int64_t>(plan_.cells.size());
         store_suite();

@@ -9,6 +9,7 @@
 
 #include "core/device.h"
 #include "core/rank.h"
+#include "eval/feature_cache.h"
 #include "harness/suite.h"
 
 namespace schedbench {
@@ -20,8 +21,7 @@ struct SweepOptions {
     bool merge_only = false;         ///< fold what the parts hold, sample nothing
     std::vector<std::string> parts;  ///< further folders with parts of this run, from other machines
     std::string command_line;
-    std::string cache{};           ///< folder of the feature cache; "" = none
-    bool cache_is_default = true;  ///< not named by the user
+    CacheSettings cache{};  ///< of features
 };
 
 struct SweepResult {

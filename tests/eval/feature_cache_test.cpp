@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -185,6 +186,77 @@ TEST_F(FeatureCache, TheSecondProcessWaitsAndFindsItFilled) {
     waitpid(child, nullptr, 0);
 }
 
+TEST_F(FeatureCache, TheLeastRecentlyUsedGoesAndNeverOneInUse) {
+    const at::Tensor rows = skewed_features(300, 5, 5).to(at::kFloat);
+    const auto key_of = [&](const std::string& data) {
+        FeatureKey k = key();
+        k.data = data;
+        return k;
+    };
+    const auto there = [&](const std::string& data) {
+        return fs::exists(folder_ + "/" + key_of(data).file_name());
+    };
+    const auto age = [&](const std::string& data, int hours) {
+        fs::last_write_time(folder_ + "/" + key_of(data).file_name(),
+                            fs::file_time_type::clock::now() - std::chrono::hours(hours));
+    };
+    int hours = 10;
+    for (const char* data : {"a", "b", "c", "d"}) {
+        auto entry = open(key_of(data));
+        fill(*entry, rows);
+        entry.reset();
+        age(data, --hours);
+    }
+    std::ofstream(folder_ + "/notes.txt") << "not an entry";
+    const CacheSize all = feature_cache_size(folder_);
+    EXPECT_EQ(all.entries, 4);
+    const int64_t one = all.bytes / 4;
+    EXPECT_EQ(trim_feature_cache(folder_, all.bytes).entries, 0);
+    EXPECT_TRUE(open(key_of("a"))->features().equal(rows));  // now the most recently used
+    auto used = open(key_of("b"));
+    age("b", 20);
+    const CacheSize removed = trim_feature_cache(folder_, 2 * one);
+    EXPECT_EQ(removed.entries, 2);
+    EXPECT_EQ(removed.bytes, 2 * one);
+    EXPECT_TRUE(there("a") && there("b"));
+    EXPECT_FALSE(there("c") || there("d"));
+    EXPECT_EQ(trim_feature_cache(folder_, 0).entries, 1);
+    EXPECT_TRUE(there("b"));
+    EXPECT_TRUE(used->features().equal(rows));
+    used.reset();
+    EXPECT_EQ(trim_feature_cache(folder_, 0).entries, 1);
+    EXPECT_EQ(feature_cache_size(folder_).entries, 0);
+    EXPECT_EQ(feature_cache_size(folder_ + "/none").entries, 0);
+    EXPECT_TRUE(fs::exists(folder_ + "/notes.txt"));
+    EXPECT_TRUE(notes_.empty());
+}
+
+// Some fill entries while others remove all that is not open: whoever has one open keeps it.
+TEST_F(FeatureCache, RemovalAndUseAtTheSameTime) {
+    const at::Tensor rows = skewed_features(300, 5, 6).to(at::kFloat);
+    std::vector<pid_t> children;
+    for (int c = 0; c < 3; ++c) {
+        children.push_back(fork());
+        if (children.back() != 0) continue;
+        bool good = true;
+        for (int i = 0; i < 60; ++i) {
+            if (c == 2) {
+                trim_feature_cache(folder_, 0);
+                continue;
+            }
+            FeatureEntry entry(folder_, key(), [](const std::string&) {});
+            fill(entry, rows);
+            good &= entry.features().equal(rows) && fs::exists(entry.path());
+        }
+        _exit(good ? 0 : 1);
+    }
+    for (const pid_t child : children) {
+        int status = 1;
+        waitpid(child, &status, 0);
+        EXPECT_EQ(status, 0);
+    }
+}
+
 TEST_F(FeatureCache, FolderThatCannotBeMade) {
     std::ofstream(folder_ + "/file") << "x";
     EXPECT_THROW(FeatureEntry(folder_ + "/file/sub", key(), [](const std::string&) {}), Error);
@@ -208,7 +280,7 @@ TEST_F(FeatureCache, APassEqualsTheExtractor) {
     const auto source = images_of(data);
     EXPECT_TRUE(run_feature_pass(*extractor, *source, {"features"}).at("features").equal(direct));
     FeaturePassOptions options;
-    options.cache = folder_;
+    options.cache.folder = folder_;
     options.note = [&](const std::string& text) { notes_.push_back(text); };
     for (int i = 0; i < 2; ++i)
         EXPECT_TRUE(
@@ -220,12 +292,19 @@ TEST_F(FeatureCache, APassEqualsTheExtractor) {
     for (const auto& file : fs::directory_iterator(folder_))
         entries += file.path().extension() == ".features" ? 1 : 0;
     EXPECT_EQ(entries, 2);
+    // A pass keeps its own entry whatever the limit, and says what went.
+    options.cache.limit = 0;
+    EXPECT_TRUE(run_feature_pass(*extractor, *source, {"features"}, options).at("features").equal(direct));
+    EXPECT_EQ(feature_cache_size(folder_).entries, 1);
+    ASSERT_EQ(notes_.size(), 1u);
+    EXPECT_NE(notes_[0].find("1 least recently used"), std::string::npos) << notes_[0];
+    notes_.clear();
     // A default folder that cannot be written is told; one that was named is an error.
     std::ofstream(folder_ + "/file") << "x";
-    options.cache = folder_ + "/file/sub";
+    options.cache.folder = folder_ + "/file/sub";
     EXPECT_TRUE(run_feature_pass(*extractor, *source, {"features"}, options).at("features").equal(direct));
     EXPECT_EQ(notes_.size(), 1u);
-    options.cache_is_default = false;
+    options.cache.is_default = false;
     EXPECT_THROW(run_feature_pass(*extractor, *source, {"features"}, options), Error);
 }
 
