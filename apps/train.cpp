@@ -39,15 +39,14 @@ void write_samples(const std::string& path, const Denoiser& model) {
 }
 
 /// The learned levels beside the weights, for learned:file=FILE, with the model they belong to.
-void write_schedule(const std::string& weights, const Dataset& data, const AdaptiveSchedule& schedule) {
+void write_schedule(const std::string& weights, const ProbeSource& data, const AdaptiveSchedule& schedule) {
     if (schedule.log().empty()) {
         std::cerr
             << "the levels were never updated: train longer, or with fewer levels or a smaller burn-in\n";
         return;
     }
     LearnedSchedule learned = schedule.learned();
-    const auto source = dataset_source(data);
-    note_origin(learned, *make_model(Spec::parse("native:file='" + weights + "'")), source.get());
+    note_origin(learned, *make_model(Spec::parse("native:file='" + weights + "'")), &data);
     learned.provenance["command"] = command_line();
     const std::string path = weights + ".schedule.json";
     learned.write(path);
@@ -58,7 +57,8 @@ void write_schedule(const std::string& weights, const Dataset& data, const Adapt
 
 int run(const std::vector<std::string>& arguments) {
     Options options(kTrainCommand);
-    options.value("data", "fashion-mnist", "training images (schedbench list data)")
+    options
+        .value("data", "fashion-mnist", "training images (schedbench list data), or exact:... for its draws")
         .value("objective", "edm", "simple, hybrid, vlb or edm")
         .value("output", "", "weight file to write (safetensors)")
         .value("steps", "10000", "optimiser steps")
@@ -83,7 +83,8 @@ int run(const std::vector<std::string>& arguments) {
     const RuntimeSettings runtime = options.runtime_settings();
     const std::string output = options.text("output");
     const Objective objective = parse_objective(options.text("objective"), "--objective");
-    const Dataset data = load_dataset(Spec::parse(options.text("data"), "--data"), "--data");
+    const TrainingData data = load_training_data(Spec::parse(options.text("data"), "--data"), "--data");
+    const ProbeSource& source = *data.source;
     const std::shared_ptr<const TrainableNetwork> net = described_network(options, data, objective);
 
     TrainOptions train;
@@ -104,8 +105,8 @@ int run(const std::vector<std::string>& arguments) {
     }
 
     std::cerr << "network: " << count_of(net->parameter_shapes()) << " parameters, "
-              << static_cast<double>(net->macs()) * 1e-6 << " MMAC an image; " << data.count << " images ("
-              << data.spec << ")\n";
+              << static_cast<double>(net->macs()) * 1e-6 << " MMAC an image; " << source.count()
+              << " images (" << source.spec() << ")\n";
     Progress progress("train", train.steps, "steps");
     const auto on_progress = [&](const TrainProgress& p) {
         char note[80];
@@ -120,7 +121,7 @@ int run(const std::vector<std::string>& arguments) {
         write_samples(options.text("samples") + "/step-" + std::to_string(step) + ".png",
                       *net->denoiser(ema));
     };
-    const TrainResult result = train_network(*net, data, train, on_progress, on_checkpoint);
+    const TrainResult result = train_network(*net, source, train, on_progress, on_checkpoint);
     progress.finish();
 
     std::map<std::string, at::Tensor> tensors;
@@ -132,8 +133,8 @@ int run(const std::vector<std::string>& arguments) {
     for (const auto& [step, loss] : result.curve) curve.push_back({step, loss});
     metadata["objective"] = objective_name(objective);
     metadata["weights_dtype"] = half ? "F16" : "F32";
-    metadata["data"] = data.spec;
-    metadata["data_hash"] = data.hash;
+    metadata["data"] = source.spec();
+    metadata["data_hash"] = source.hash();
     metadata["command"] = command_line();
     metadata["seconds"] = format_number(std::round(result.seconds));
     metadata["threads"] = std::to_string(runtime.threads);
@@ -146,7 +147,7 @@ int run(const std::vector<std::string>& arguments) {
     metadata["licence"] = "Apache-2.0";
     write_safetensors(output, tensors, metadata);
     std::cout << "wrote " << output << " after " << format_duration(result.seconds) << " of training\n";
-    if (result.schedule && result.schedule->adapts()) write_schedule(output, data, *result.schedule);
+    if (result.schedule && result.schedule->adapts()) write_schedule(output, source, *result.schedule);
     return 0;
 }
 
@@ -160,6 +161,9 @@ const Command kTrainCommand = {
     "  schedbench train --architecture song-unet --objective edm --attention 2 --output ddpmpp.safetensors\n"
     "  schedbench train --objective edm --schedule adaptive:levels=64,burn-in=2000 --output "
     "online.safetensors\n"
+    "  schedbench train --architecture mlp --data exact:cantor,depth=3,width=0.01 --channels 96 --res-blocks "
+    "3 "
+    "--store-dtype f32 --output cantor.safetensors\n"
     "A run that was stopped continues from FILE.state, with the same result as one that was left alone.\n",
     run};
 

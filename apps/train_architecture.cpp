@@ -21,7 +21,25 @@ std::vector<int64_t> channel_mult(const Options& options) {
     return integers(options.text("channel-mult"), "--channel-mult");
 }
 
-NetworkDescription unet(const Options& options, const Dataset& data, Objective objective) {
+/// What the network predicts, and the levels it is trained for.
+void set_levels(Preconditioning& d, const Options& options, Objective objective) {
+    d.sigma_data = options.number("sigma-data");
+    d.prediction =
+        objective == Objective::edm ? Preconditioning::Prediction::edm : Preconditioning::Prediction::eps;
+    const std::string process = options.text_or(
+        "process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
+    d.process = NoiseProcess(Spec::parse(process, "--process"), "--process").spec();
+    const bool discrete = NoiseProcess(d.process).discrete();
+    if (discrete == (objective == Objective::edm))
+        throw Error("option",
+                    std::string("is ") +
+                        (discrete ? "a table, but the objective edm wants continuous:..."
+                                  : "continuous, but this objective wants a table, as linear:T=1000"),
+                    "--process");
+    d.rescale_timesteps = d.prediction == Preconditioning::Prediction::eps;
+}
+
+NetworkDescription unet(const Options& options, const TrainingData& data, Objective objective) {
     NetworkDescription d;
     d.config.in_channels = data.channels;
     d.config.model_channels = options.integer("channels");
@@ -37,26 +55,13 @@ NetworkDescription unet(const Options& options, const Dataset& data, Objective o
     const bool learned = objective == Objective::hybrid || objective == Objective::vlb;
     d.config.out_channels = data.channels * (learned ? 2 : 1);
     d.config = UNetConfig::from_json(d.config.to_json(), "network options");  // the same checks as for a file
+    set_levels(d, options, objective);
     d.image_size = data.height;
-    d.sigma_data = options.number("sigma-data");
-    d.prediction = objective == Objective::edm ? NetworkDescription::Prediction::edm
-                                               : NetworkDescription::Prediction::eps;
-    const std::string process = options.text_or(
-        "process", objective == Objective::edm ? "continuous:sigma-min=0.002,sigma-max=80" : "linear:T=1000");
-    d.process = NoiseProcess(Spec::parse(process, "--process"), "--process").spec();
-    const bool discrete = NoiseProcess(d.process).discrete();
-    if (discrete == (objective == Objective::edm))
-        throw Error("option",
-                    std::string("is ") +
-                        (discrete ? "a table, but the objective edm wants continuous:..."
-                                  : "continuous, but this objective wants a table, as linear:T=1000"),
-                    "--process");
-    d.rescale_timesteps = d.prediction == NetworkDescription::Prediction::eps;
     return d;
 }
 
 /// Constructor arguments of EDMPrecond around SongUNet or DhariwalUNet.
-nlohmann::json edm_config(const Options& options, const Dataset& data, Objective objective) {
+nlohmann::json edm_config(const Options& options, const TrainingData& data, Objective objective) {
     const std::string architecture = options.text("architecture");
     if (objective != Objective::edm)
         throw Error("option", "the architecture " + architecture + " is trained in EDM's wrapper",
@@ -85,16 +90,56 @@ nlohmann::json edm_config(const Options& options, const Dataset& data, Objective
     return config;
 }
 
+std::shared_ptr<const TrainableNetwork> mlp(const Options& options, const TrainingData& data,
+                                            Objective objective) {
+    if (objective != Objective::edm && objective != Objective::simple)
+        throw Error("option", "the architecture mlp has no variance to learn", "--objective",
+                    "use --objective edm or simple");
+    for (const char* name : {"heads", "groups", "attention", "samples"})
+        if (options.has(name))
+            throw Error("option", "is not for the architecture mlp, whose data are vectors",
+                        "--" + std::string(name), "leave it out");
+    if (options.number("dropout") != 0 || options.on("class-conditional"))
+        throw Error("option", "the architecture mlp has neither dropout nor classes", "--architecture",
+                    "leave --dropout and --class-conditional out");
+    Preconditioning d;
+    set_levels(d, options, objective);
+    d.image_size = 1;
+    MlpConfig config;
+    config.dims = data.channels;
+    config.width = options.integer("channels");
+    config.blocks = options.integer("res-blocks");
+    return trainable_mlp(d, MlpConfig::from_json(config.to_json(), "network options"));
+}
+
 }  // namespace
+
+TrainingData load_training_data(const Spec& spec, const std::string& where) {
+    constexpr int64_t kDraws = 1'000'000;
+    TrainingData out;
+    if (spec.name == "exact") {
+        auto target = make_exact(spec, where);
+        out.channels = 1, out.height = out.width = 1;
+        for (const int64_t extent : target->shape()) out.channels *= extent;
+        out.source = exact_source(std::move(target), kDraws, 0, {out.channels, 1, 1});
+        return out;
+    }
+    out.images = std::make_unique<Dataset>(load_dataset(spec, where));
+    out.source = dataset_source(*out.images);
+    out.channels = out.images->channels, out.height = out.images->height, out.width = out.images->width;
+    out.classes = out.images->classes;
+    return out;
+}
 
 void add_architecture_options(Options& options) {
     options
-        .value(
-            "architecture", "unet",
-            "unet (improved-diffusion), song-unet (DDPM++) or dhariwal-unet (ADM), the latter two as in EDM")
-        .value("channels", "32", "channels of the first level")
+        .value("architecture", "unet",
+               "unet (improved-diffusion), song-unet (DDPM++) or dhariwal-unet (ADM), the latter two as in "
+               "EDM, or mlp "
+               "(for vectors, as draws of exact:...)")
+        .value("channels", "32", "channels of the first level (mlp: of every layer)")
         .value("channel-mult", "1,2,2", "multiplier of each level")
-        .value("res-blocks", "1", "residual blocks a level")
+        .value("res-blocks", "1", "residual blocks a level (mlp: in all)")
         .value("attention", "", "down-sampling factors with attention, as 2,4")
         .value("heads", "", "attention heads (unet; default 4)")
         .value("groups", "", "groups of the group norm (unet; default 8)")
@@ -102,20 +147,27 @@ void add_architecture_options(Options& options) {
         .value("dropout", "0", "dropout rate");
 }
 
-std::shared_ptr<const TrainableNetwork> described_network(const Options& options, const Dataset& data,
+std::shared_ptr<const TrainableNetwork> described_network(const Options& options, const TrainingData& data,
                                                           Objective objective) {
+    const std::string architecture = options.text("architecture");
+    if ((architecture == "mlp") != !data.images)
+        throw Error("option",
+                    data.images
+                        ? "the architecture mlp is for vectors, but the data are images"
+                        : "draws of an exact target are vectors, which only the architecture mlp takes",
+                    "--architecture", data.images ? "use unet" : "use --architecture mlp");
+    if (architecture == "mlp") return mlp(options, data, objective);
     const int64_t divisor = options.integer("patch") << (channel_mult(options).size() - 1);
     if (data.height != data.width || data.height % divisor != 0)
         throw Error("shape",
                     "images of " + std::to_string(data.height) + "x" + std::to_string(data.width) +
                         " cannot be halved as often as --channel-mult asks",
                     "--data");
-    const std::string architecture = options.text("architecture");
     if (architecture == "unet") return trainable_unet(unet(options, data, objective));
     if (architecture == "song-unet" || architecture == "dhariwal-unet")
         return trainable_edm(edm_config(options, data, objective), "network options");
     throw Error("option", "\"" + architecture + "\" is not an architecture", "--architecture",
-                "known: unet, song-unet, dhariwal-unet");
+                "known: unet, song-unet, dhariwal-unet, mlp");
 }
 
 }  // namespace schedbench

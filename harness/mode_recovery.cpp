@@ -72,7 +72,7 @@ ModeRow measured(const PlannedCell& cell, const ModeReference& reference, const 
         std::vector<int64_t> ids(static_cast<size_t>(std::min(suite.batch, suite.images - first)));
         std::iota(ids.begin(), ids.end(), first);
         parts.push_back(sampler.sample(counted, cell.schedule,
-                                       PhiloxNoise(suite.seed, ids, reference.target->shape()), {}));
+                                       PhiloxNoise(suite.seed, ids, reference.model->shape()), {}));
         if (first == 0) row.nfe = static_cast<int>(counted.calls());
     }
     const at::Tensor x = at::cat(parts).to(at::kDouble);
@@ -119,8 +119,8 @@ std::vector<ModeRow> recover_modes(Plan& plan, const std::vector<ModeReference>&
                             "use score-optimal, or schedbench learn and learned:file=FILE");
             if (!learned.contains(key)) {
                 ScoreOptimalCosts costs;
-                const auto source =
-                    exact_source(reference.target, cell.schedule_spec.integer("probes"), suite.seed + 2);
+                const auto source = exact_source(reference.target, cell.schedule_spec.integer("probes"),
+                                                 suite.seed + 2, reference.model->shape());
                 measure_score_optimal(costs, cell.schedule_spec, *reference.model, *source);
                 learned[key] = score_optimal_schedule(costs, cell.schedule_spec, reference.model->process());
             }

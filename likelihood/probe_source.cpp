@@ -45,11 +45,16 @@ class DatasetSource final : public ProbeSource {
 
 class ExactSource final : public ProbeSource {
   public:
-    ExactSource(std::shared_ptr<const ExactTarget> target, int64_t count, uint64_t seed)
-        : target_(std::move(target)), count_(count), seed_(seed) {}
+    ExactSource(std::shared_ptr<const ExactTarget> target, int64_t count, uint64_t seed,
+                std::vector<int64_t> shape)
+        : target_(std::move(target)), count_(count), seed_(seed), shape_(std::move(shape)) {
+        if (shape_.empty()) shape_ = target_->shape();
+    }
     int64_t count() const override { return count_; }
     at::Tensor images(std::span<const int64_t> ids) const override {
-        return target_->sample_data({seed_, NoisePurpose::selection}, ids);
+        std::vector<int64_t> sizes{static_cast<int64_t>(ids.size())};
+        sizes.insert(sizes.end(), shape_.begin(), shape_.end());
+        return target_->sample_data({seed_, NoisePurpose::selection}, ids).reshape(sizes);
     }
     at::Tensor labels(std::span<const int64_t>) const override { return {}; }
     bool eight_bit() const override { return false; }
@@ -60,6 +65,7 @@ class ExactSource final : public ProbeSource {
     std::shared_ptr<const ExactTarget> target_;
     int64_t count_;
     uint64_t seed_;
+    std::vector<int64_t> shape_;
 };
 
 }  // namespace
@@ -69,8 +75,8 @@ std::unique_ptr<ProbeSource> dataset_source(const Dataset& dataset, int64_t limi
 }
 
 std::unique_ptr<ProbeSource> exact_source(std::shared_ptr<const ExactTarget> target, int64_t count,
-                                          uint64_t seed) {
-    return std::make_unique<ExactSource>(std::move(target), count, seed);
+                                          uint64_t seed, std::vector<int64_t> shape) {
+    return std::make_unique<ExactSource>(std::move(target), count, seed, std::move(shape));
 }
 
 void check_probes(const ProbeSource& source, const Denoiser& denoiser) {

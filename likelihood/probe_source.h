@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "models/denoiser.h"
@@ -31,9 +32,10 @@ class ProbeSource {
 std::unique_ptr<ProbeSource> dataset_source(const Dataset& dataset, int64_t limit = 0);
 /// How many draws of an exact target stand in for a data set where nobody says another number.
 constexpr int64_t kExactDraws = 4096;
-/// `count` draws of the target's data under this seed.
+/// `count` draws of the target's data under this seed, in the target's shape or in another one of as many
+/// elements (networks want [d, 1, 1]).
 std::unique_ptr<ProbeSource> exact_source(std::shared_ptr<const ExactTarget> target, int64_t count,
-                                          uint64_t seed = 0);
+                                          uint64_t seed = 0, std::vector<int64_t> shape = {});
 
 /// Error("shape") if the images do not fit the model, Error("option") if it needs labels that the data do not
 /// have.

@@ -14,8 +14,18 @@ namespace schedbench {
 ScoreError score_error(const Denoiser& model, const ExactTarget& target, int levels, int64_t draws,
                        uint64_t seed) {
     SCHEDBENCH_ASSERT(levels >= 2 && draws >= 2);
-    if (model.shape() != target.shape())
-        throw Error("shape", "its samples do not have the shape of " + target.spec(), model.spec());
+    const auto size = [](const Denoiser& d) {
+        int64_t product = 1;
+        for (const int64_t extent : d.shape()) product *= extent;
+        return product;
+    };
+    if (size(model) != size(target))
+        throw Error("shape",
+                    "its samples have " + std::to_string(size(model)) + " elements, not the " +
+                        std::to_string(size(target)) + " of " + target.spec(),
+                    model.spec());
+    std::vector<int64_t> sizes = model.shape();
+    sizes.insert(sizes.begin(), draws);
     const c10::NoGradGuard no_grad;
     const NoiseProcess &a = model.process(), &b = target.process();
     const double low = std::log(std::max(a.sigma_min(), b.sigma_min())),
@@ -35,8 +45,10 @@ ScoreError score_error(const Denoiser& model, const ExactTarget& target, int lev
         const at::Tensor level = at::full({draws}, sigma, at::kDouble);
         const LocatedLevel located = a.locate(sigma, TimeRule::fractional);
         const at::Tensor time = at::full({draws}, located.model_time, at::kDouble);
-        const at::Tensor learned = model(x.to(at::kFloat), level, time, {}).x0.to(at::kDouble),
-                         exact = target(x, level, time, {}).x0;
+        const at::Tensor
+            learned =
+                model(x.reshape(sizes).to(at::kFloat), level, time, {}).x0.to(at::kDouble).reshape(x.sizes()),
+            exact = target(x, level, time, {}).x0;
         const at::Tensor value = (((learned - exact) / sigma).square().flatten(1).sum(1)).contiguous();
         const double* values = value.const_data_ptr<double>();
         for (int64_t i = 0; i < draws; ++i) {

@@ -19,7 +19,7 @@ struct ScoreError {
 /// E_{x ~ p_sigma} of the squared difference of the scores at `levels` levels over the range of both
 /// processes. The integral over ln sigma is the relative entropy between the two reverse-time diffusions with
 /// the same start (Girsanov; Song et al. 2021, arXiv 2101.09258, theorem 1), in nats. Every draw is seen at
-/// all levels, with its own noise. Error("shape") if the model's samples are not the target's,
+/// all levels, with its own noise. Error("shape") if the model's samples have not as many elements as the target's,
 /// Error("number") if it returns what is not finite.
 ScoreError score_error(const Denoiser& model, const ExactTarget& target, int levels, int64_t draws,
                        uint64_t seed);

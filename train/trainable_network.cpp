@@ -50,6 +50,39 @@ class TrainableUNet final : public TrainableNetwork {
     UNet net_;
 };
 
+class TrainableMlp final : public TrainableNetwork {
+  public:
+    TrainableMlp(Preconditioning preconditioning, const MlpConfig& config)
+        : preconditioning_(std::move(preconditioning)), net_(std::make_shared<const Mlp>(config)) {}
+
+    const ParameterShapes& parameter_shapes() const override { return net_->parameter_shapes(); }
+    Parameters initial_parameters(uint64_t seed) const override { return net_->initial_parameters(seed); }
+    bool in_trunk(const std::string& name) const override { return name.starts_with("blocks."); }
+    std::vector<int64_t> shape() const override { return {net_->in_channels(), 1, 1}; }
+    int64_t classes() const override { return 0; }
+    int64_t macs() const override { return net_->macs(1, 1); }
+    const Spec& process() const override { return preconditioning_.process; }
+    double sigma_data() const override { return preconditioning_.sigma_data; }
+    double dropout() const override { return 0; }
+    DenoiserOutput denoise(const Parameters& parameters, const at::Tensor& x, const at::Tensor& levels,
+                           const at::Tensor& model_time, const at::Tensor& labels, double) const override {
+        return network_denoise(preconditioning_, *net_, parameters, x, levels, model_time, labels);
+    }
+    std::map<std::string, std::string> metadata() const override {
+        std::map<std::string, std::string> metadata{{"family", Mlp::kFamily},
+                                                    {"config", net_->config().to_json().dump()}};
+        preconditioning_.to_metadata(metadata);
+        return metadata;
+    }
+    std::shared_ptr<const Denoiser> denoiser(const Parameters& parameters) const override {
+        return std::make_shared<const NativeDenoiser>(preconditioning_, net_, parameters, "training", "");
+    }
+
+  private:
+    Preconditioning preconditioning_;
+    std::shared_ptr<const Mlp> net_;
+};
+
 class TrainableEdm final : public TrainableNetwork {
   public:
     TrainableEdm(const nlohmann::json& config, const std::string& where)
@@ -106,6 +139,11 @@ class TrainableEdm final : public TrainableNetwork {
 
 std::shared_ptr<const TrainableNetwork> trainable_unet(const NetworkDescription& description) {
     return std::make_shared<const TrainableUNet>(description);
+}
+
+std::shared_ptr<const TrainableNetwork> trainable_mlp(const Preconditioning& preconditioning,
+                                                      const MlpConfig& config) {
+    return std::make_shared<const TrainableMlp>(preconditioning, config);
 }
 
 std::shared_ptr<const TrainableNetwork> trainable_edm(const nlohmann::json& config,

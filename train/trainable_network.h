@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "models/mlp.h"
 #include "models/native.h"
 
 namespace schedbench {
@@ -48,6 +49,10 @@ class TrainableNetwork {
 
 /// improved-diffusion's U-Net.
 std::shared_ptr<const TrainableNetwork> trainable_unet(const NetworkDescription& description);
+
+/// A multilayer perceptron for vectors [dims, 1, 1].
+std::shared_ptr<const TrainableNetwork> trainable_mlp(const Preconditioning& preconditioning,
+                                                      const MlpConfig& config);
 
 /// A network of the EDM project (SongUNet: DDPM++ and NCSN++; DhariwalUNet) in EDMPrecond. `config`: the
 /// wrapper's constructor arguments, as in a weight file; Error("file") naming `where` for impossible ones and

@@ -31,9 +31,9 @@ struct TrainState {
 };
 
 /// What must agree for a checkpoint to be continued.
-std::string settings_text(const TrainableNetwork& net, const Dataset& data, const TrainOptions& o) {
+std::string settings_text(const TrainableNetwork& net, const ProbeSource& data, const TrainOptions& o) {
     nlohmann::json json = net.metadata();
-    json["data"] = data.hash;
+    json["data"] = data.hash();
     json["objective"] = objective_name(o.objective);
     json["options"] = {o.steps, o.batch,         o.learning_rate, o.warmup, o.decay,
                        o.ema,   o.clip_gradient, o.bf16,          o.seed};
@@ -115,23 +115,21 @@ TrainState fresh(const TrainableNetwork& net, const NoiseProcess& process, const
     return state;
 }
 
-TrainingBatch draw_batch(const Dataset& data, bool labels, const TrainOptions& options, int64_t step) {
+TrainingBatch draw_batch(const ProbeSource& data, bool labels, const TrainOptions& options, int64_t step) {
     const NoiseKey key{options.seed, NoisePurpose::training};
-    const int64_t size = data.image_size();
+    std::vector<int64_t> ids;
+    for (int64_t i = 0; i < options.batch; ++i)
+        ids.push_back(static_cast<int64_t>(noise_index(key, static_cast<uint64_t>(step * options.batch + i),
+                                                       0, static_cast<uint64_t>(data.count()))));
     TrainingBatch batch;
-    batch.x0 = at::empty({options.batch, data.channels, data.height, data.width}, at::kFloat);
+    batch.x0 = data.images(ids).to(at::kFloat);
+    if (labels) batch.labels = data.labels(ids);
     batch.noise = at::empty_like(batch.x0);
     batch.uniform = at::empty({options.batch}, at::kDouble);
     batch.normal = at::empty({options.batch}, at::kDouble);
-    if (labels) batch.labels = at::empty({options.batch}, at::kLong);
+    const int64_t size = batch.x0.numel() / options.batch;
     for (int64_t i = 0; i < options.batch; ++i) {
         const auto sample = static_cast<uint64_t>(step * options.batch + i);
-        const auto image =
-            static_cast<int64_t>(noise_index(key, sample, 0, static_cast<uint64_t>(data.count)));
-        float* x0 = batch.x0.mutable_data_ptr<float>() + i * size;
-        const auto pixels = data.image(image);
-        for (int64_t p = 0; p < size; ++p)
-            x0[p] = static_cast<float>(pixels[static_cast<size_t>(p)]) / 127.5f - 1;
         fill_normals(key, sample, 1,
                      {batch.noise.mutable_data_ptr<float>() + i * size, static_cast<size_t>(size)});
         float uniform = 0, normal = 0;
@@ -139,8 +137,6 @@ TrainingBatch draw_batch(const Dataset& data, bool labels, const TrainOptions& o
         fill_normals(key, sample, 3, {&normal, 1});
         batch.uniform.mutable_data_ptr<double>()[i] = static_cast<double>(uniform);
         batch.normal.mutable_data_ptr<double>()[i] = static_cast<double>(normal);
-        if (batch.labels.defined())
-            batch.labels.mutable_data_ptr<int64_t>()[i] = data.labels[static_cast<size_t>(image)];
     }
     return batch;
 }
@@ -241,18 +237,23 @@ void adam_step(TrainState& state, const TrainOptions& options) {
 
 }  // namespace
 
-TrainResult train_network(const TrainableNetwork& net, const Dataset& data, const TrainOptions& options,
+TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, const TrainOptions& options,
                           const std::function<void(const TrainProgress&)>& on_progress,
                           const std::function<void(int64_t step, const Parameters& ema)>& on_checkpoint) {
-    const auto size_text = [](const std::vector<int64_t>& shape) {
-        return std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" + std::to_string(shape[2]);
+    const auto size_text = [](at::IntArrayRef shape) {
+        std::string text;
+        for (const int64_t extent : shape) text += (text.empty() ? "" : "x") + std::to_string(extent);
+        return text;
     };
-    const std::vector<int64_t> found = {data.channels, data.height, data.width};
-    if (found != net.shape())
-        throw Error("shape",
-                    "images are " + size_text(found) + " but the network wants " + size_text(net.shape()),
-                    "--data");
-    if (net.classes() > 0 && data.labels.empty())
+    if (data.count() < 1) throw Error("shape", "there is nothing to train on", data.spec());
+    const std::vector<int64_t> first{0}, wanted = net.shape();
+    const at::Tensor one = data.images(first);
+    if (one.sizes().slice(1) != at::IntArrayRef(wanted))
+        throw Error(
+            "shape",
+            "images are " + size_text(one.sizes().slice(1)) + " but the network wants " + size_text(wanted),
+            "--data");
+    if (net.classes() > 0 && !data.labels(first).defined())
         throw Error("shape", "has no labels, but the network is class-conditional", "--data");
     const NoiseProcess process(net.process());
     const std::string settings = settings_text(net, data, options);

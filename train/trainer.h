@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "likelihood/probe_source.h"
 #include "train/adaptive_schedule.h"
 #include "train/objective.h"
 #include "train/trainable_network.h"
@@ -54,7 +54,7 @@ struct TrainResult {
 /// Trains from scratch, or continues from options.checkpoint if that file exists and was made with the same
 /// settings (else Error("run")). `on_checkpoint` (may be null) gets the averaged weights after each
 /// checkpoint.
-TrainResult train_network(const TrainableNetwork& net, const Dataset& data, const TrainOptions& options,
+TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, const TrainOptions& options,
                           const std::function<void(const TrainProgress&)>& on_progress,
                           const std::function<void(int64_t step, const Parameters& ema)>& on_checkpoint);
 

@@ -2,7 +2,6 @@
 #include "train/adaptive_schedule.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,7 +10,7 @@
 
 #include "core/error.h"
 #include "gaussian_cost.h"
-#include "tiny_network.h"
+#include "training_fixture.h"
 
 namespace schedbench {
 namespace {
@@ -151,34 +150,16 @@ TEST(AdaptiveSchedule, FaultsAreNamed) {
     check_free_levels(Objective::simple, "test");
 }
 
-class AdaptiveTraining : public ::testing::TestWithParam<Objective> {
+class AdaptiveTraining : public tiny::TinyTraining {
   protected:
-    void SetUp() override {
-        at::set_num_threads(1);
-        folder_ = fs::temp_directory_path() / ("schedbench-adaptive-" + objective_name(GetParam()));
-        fs::remove_all(folder_);
-        fs::create_directories(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
     TrainOptions options(const std::string& name, const std::string& schedule) const {
-        TrainOptions o;
-        o.objective = GetParam();
+        TrainOptions o = TinyTraining::options(name);
         o.steps = 24;
         o.batch = 16;
-        o.warmup = 2;
-        o.checkpoint_every = 5;
-        o.checkpoint = (folder_ / name).string();
         const NoiseProcess process(tiny::description(GetParam()).process);
         o.schedule = complete_training_schedule(Spec::parse(schedule), process, "test").print();
         return o;
     }
-    TrainResult train(const TrainOptions& o, int64_t stop_at = -1) const {
-        return train_network(*trainable_unet(tiny::description(GetParam())), tiny::images(40), o, nullptr,
-                             [&](int64_t step, const Parameters&) {
-                                 if (step == stop_at) throw std::runtime_error("stopped");
-                             });
-    }
-    fs::path folder_;
 };
 
 TEST_P(AdaptiveTraining, AContinuedRunHasTheSameScheduleBitForBit) {

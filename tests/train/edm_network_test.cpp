@@ -1,7 +1,6 @@
 // Training of EDM's networks: the loss is the inference path's, its gradient that of finite differences, the
 // initial values follow the original's laws, and a patch is the same network on rearranged pixels.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +11,7 @@
 #include "core/error.h"
 #include "models/edm_denoiser.h"
 #include "models/safetensors.h"
-#include "tiny_network.h"
+#include "training_fixture.h"
 
 namespace schedbench {
 namespace {
@@ -51,17 +50,9 @@ at::Tensor loss_of(const TrainableNetwork& net, const Parameters& parameters, co
     return objective_loss(Objective::edm, net, NoiseProcess(net.process()), parameters, batch, moments, 0);
 }
 
-class EdmTraining : public ::testing::TestWithParam<const char*> {
+class EdmTraining : public tiny::TrainingFolder, public ::testing::WithParamInterface<const char*> {
   protected:
-    void SetUp() override {
-        at::set_num_threads(1);
-        folder_ = fs::temp_directory_path() / (std::string("schedbench-train-edm-") + GetParam());
-        fs::remove_all(folder_);
-        fs::create_directories(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
     std::shared_ptr<const TrainableNetwork> net_ = trainable_edm(config_of(GetParam()), "test");
-    fs::path folder_;
 };
 
 TEST_P(EdmTraining, TheLossIsThatOfTheFileThatIsWritten) {
@@ -113,9 +104,7 @@ TEST_P(EdmTraining, AContinuedRunEndsWithTheSameBitsAndBuffersStay) {
     o.bf16 = true;
     const auto train = [&](const std::string& name, int64_t stop_at) {
         o.checkpoint = (folder_ / name).string();
-        return train_network(*net_, tiny::images(20), o, nullptr, [&](int64_t step, const Parameters&) {
-            if (step == stop_at) throw std::runtime_error("stopped");
-        });
+        return TrainingFolder::train(*net_, o, stop_at);
     };
     const TrainResult whole = train("whole", -1);
     EXPECT_THROW(train("part", 3), std::runtime_error);

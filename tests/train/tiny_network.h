@@ -5,6 +5,7 @@
 
 #include "core/noise.h"
 #include "data/dataset.h"
+#include "likelihood/probe_source.h"
 #include "train/trainer.h"
 
 namespace schedbench::tiny {

@@ -1,46 +1,19 @@
 #include "train/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "core/error.h"
-#include "tiny_network.h"
+#include "training_fixture.h"
 
 namespace schedbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-class TrainerTest : public ::testing::TestWithParam<Objective> {
-  protected:
-    void SetUp() override {
-        at::set_num_threads(1);
-        folder_ = fs::temp_directory_path() / ("schedbench-train-" + objective_name(GetParam()));
-        fs::remove_all(folder_);
-        fs::create_directories(folder_);
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-    TrainOptions options(const std::string& name) const {
-        TrainOptions o;
-        o.objective = GetParam();
-        o.steps = 12;
-        o.batch = 8;
-        o.warmup = 2;
-        o.checkpoint_every = 5;
-        o.checkpoint = (folder_ / name).string();
-        return o;
-    }
-    TrainResult train(const TrainOptions& o, int64_t stop_at = -1) const {
-        return train_network(*trainable_unet(tiny::description(GetParam())), tiny::images(40), o, nullptr,
-                             [&](int64_t step, const Parameters&) {
-                                 if (step == stop_at) throw std::runtime_error("stopped");
-                             });
-    }
-    fs::path folder_;
-};
+using TrainerTest = tiny::TinyTraining;
 
 TEST_P(TrainerTest, AContinuedRunEndsWithTheSameBits) {
     const TrainResult whole = train(options("whole"));
@@ -84,7 +57,9 @@ INSTANTIATE_TEST_SUITE_P(Objectives, TrainerTest,
 TEST(Trainer, ImagesThatDoNotFitAreRefused) {
     NetworkDescription d = tiny::description(Objective::edm);
     d.image_size = 16;
-    EXPECT_THROW(train_network(*trainable_unet(d), tiny::images(4), TrainOptions{}, nullptr, nullptr), Error);
+    const Dataset data = tiny::images(4);
+    EXPECT_THROW(train_network(*trainable_unet(d), *dataset_source(data), TrainOptions{}, nullptr, nullptr),
+                 Error);
 }
 
 }  // namespace
