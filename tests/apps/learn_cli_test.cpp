@@ -33,7 +33,8 @@ TEST(CliLearn, ScoreOptimalOnGaussianData) {
         folder.ok("knots learned:file=so.json,end=sigma-min --steps 5 --json").json().at("effective"));
     for (size_t i = 0; i < half.size(); ++i) EXPECT_NEAR(half[i] / levels[2 * i], 1, 1e-9);
     folder.ok(
-        "sample --model exact:gaussian --schedule learned:file=so.json,transfer=true --sampler euler --steps 5 --count 3 "
+        "sample --model exact:gaussian --schedule learned:file=so.json,transfer=true --sampler euler --steps "
+        "5 --count 3 "
         "--output x.npy");
 }
 
@@ -41,7 +42,8 @@ TEST(CliLearn, KnotsComeWithErrorsAndAFileIsForItsModel) {
     const Folder folder;
     const std::string learn = "learn score-optimal:probes=40,spacing=0.3 --steps 6 ";
     const auto json =
-        folder.ok(learn + "--model 'exact:mixture,means=[-1,1]' --output so.json --plot so.svg --json").json();
+        folder.ok(learn + "--model 'exact:mixture,means=[-1,1]' --output so.json --plot so.svg --json")
+            .json();
     ASSERT_EQ(json.at("level_error").size(), 7U);
     EXPECT_EQ(json.at("level_error")[0], 0);
     for (int i = 1; i < 5; ++i) EXPECT_GT(json.at("level_error")[i].get<double>(), 0);
@@ -57,11 +59,13 @@ TEST(CliLearn, KnotsComeWithErrorsAndAFileIsForItsModel) {
     folder.ok(sample + "exact:gaussian --schedule learned:file=so.json,transfer=true");
     // Costs that need derivatives, and a zero cost.
     const auto predictor =
-        folder.ok("learn score-optimal:cost=predictor,probes=40,spacing=0.3 --steps 6 --json --model "
-                  "'exact:mixture,means=[-1,1]'")
+        folder
+            .ok("learn score-optimal:cost=predictor,probes=40,spacing=0.3 --steps 6 --json --model "
+                "'exact:mixture,means=[-1,1]'")
             .json();
     EXPECT_EQ(predictor.at("effective").size(), 7U);
-    const auto flat = folder.ok("learn score-optimal:path=vp,probes=8 --steps 4 --json --model exact:gaussian,c=1").json();
+    const auto flat =
+        folder.ok("learn score-optimal:path=vp,probes=8 --steps 4 --json --model exact:gaussian,c=1").json();
     EXPECT_NE(flat.at("warning").get<std::string>().find("all costs are zero"), std::string::npos);
 }
 
@@ -85,6 +89,67 @@ TEST(CliModes, TheLearnedScheduleFindsTheModesOfTheCantorSet) {
     }
     EXPECT_EQ(rows, 4);
     EXPECT_TRUE(std::filesystem::exists(folder.path("toy.svg")));
+}
+
+// A network trained on draws of a target is set against the exact score, and learns a schedule as any model
+// does.
+TEST(CliModes, ANetworkTrainedOnDrawsIsComparedWithTheExactScore) {
+    const Folder folder;
+    const std::string train =
+        "train --architecture mlp --channels 32 --data 'exact:mixture,means=[-1,1],widths=[0.3]' "
+        "--batch 128 --store-dtype f32 --schedule ";
+    folder.ok(train + "fixed:levels=20 --steps 20 --output little.safetensors");
+    folder.ok(train +
+              "adaptive:levels=20,least=4,burn-in=50 --steps 1200 --learning-rate 0.003 --ema 0.99 --output "
+              "much.safetensors");
+    EXPECT_TRUE(std::filesystem::exists(folder.path("much.safetensors.schedule.json")));
+    std::ofstream(folder.path("toy.suite"))
+        << "title = a\nmodel = native:file=little.safetensors\nmodel = native:file=much.safetensors\n"
+           "schedule = score-optimal:spacing=0.4\nschedule = edm\nsampler = euler\nsteps = 12\n"
+           "images = 500\nbatch = 500\n";
+    const auto result = folder.ok("modes toy.suite --csv toy.csv --plot toy.svg --error-plot error.svg");
+    EXPECT_NE(result.out.find("error of the score along the path"), std::string::npos);
+    std::ifstream csv(folder.path("toy.csv"));
+    std::string line;
+    std::getline(csv, line);
+    EXPECT_TRUE(line.ends_with("score_error,score_error_se")) << line;
+    std::vector<double> errors;
+    while (std::getline(csv, line)) {
+        const size_t last = line.rfind(','), before = line.rfind(',', last - 1);
+        errors.push_back(std::stod(line.substr(before + 1)));
+    }
+    ASSERT_EQ(errors.size(), 4U);
+    EXPECT_LT(errors[2], 0.5 * errors[0]);  // longer training, smaller error
+    EXPECT_GT(std::filesystem::file_size(folder.path("error.svg")), 1000U);
+    // Exact models alone have no error to draw; a network of images stands for no density.
+    std::ofstream(folder.path("exact.suite")) << "title = a\nmodel = exact:gaussian\nschedule = edm\nsampler "
+                                                 "= euler\nsteps = 3\nimages = 10\nbatch = 10\n";
+    EXPECT_NE(folder.fails("modes exact.suite --error-plot e.svg").err.find("--error-plot"),
+              std::string::npos);
+    EXPECT_NE(folder.fails("train --architecture mlp --output x.safetensors").err.find("vectors"),
+              std::string::npos);
+    EXPECT_NE(folder.fails("train --data exact:gaussian --output x.safetensors").err.find("mlp"),
+              std::string::npos);
+}
+
+TEST(CliSweep, LearnsOnExactTargetsAndSaysWhenThereIsNothingToLearnFrom) {
+    const Folder folder;
+    const std::string rest =
+        "title = a\nschedule = score-optimal:spacing=0.4\nsampler = euler\nsteps = 6\n"
+        "images = 20\nbatch = 10\n";
+    std::ofstream(folder.path("exact.suite")) << "model = exact:gaussian,c=0.4,dim=4\n" << rest;
+    folder.ok("sweep exact.suite --output exact.h5");
+    const std::string learned = folder.ok("show exact.h5").out;
+    EXPECT_NE(learned.find("score-optimal"), std::string::npos) << learned;
+    folder.ok("sweep exact.suite --output exact.h5");  // continued: nothing is learned twice
+    std::ofstream(folder.path("network.suite"))
+        << "model = native:file=" SCHEDBENCH_SOURCE_DIR "/weights/fashion-edm.safetensors\n"
+        << rest;
+    for (const char* how : {" --dry-run", ""}) {
+        const auto refused = folder.fails(std::string("sweep network.suite --output n.h5") + how);
+        EXPECT_NE((refused.out + refused.err).find("names neither data nor a reference"), std::string::npos)
+            << refused.out << refused.err;
+    }
 }
 
 TEST(CliLearn, RangeOptions) {
