@@ -74,7 +74,8 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
     Options options(command);
     options.positional("suite", 1, "suite file")
         .value("output", "", "run file (default results/runs/NAME.h5)")
-        .value("images", "", "samples a cell, in place of the suite's; a run that has fewer gets more");
+        .value("images", "", "samples a cell, in place of the suite's; a run that has fewer gets more")
+        .value("statistics-images", "", "images a split for bits/dim, in place of the suite's; likewise");
     if (merge) {
         options.list("parts", "folder with parts (NAME.work) copied from another machine");
     } else {
@@ -96,6 +97,7 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
     }
     Suite suite = read_suite(options.text("suite"));
     if (options.has("images")) suite.images = options.integer("images", 2);
+    if (options.has("statistics-images")) suite.statistics_images = options.integer("statistics-images", 1);
     SweepOptions sweep;
     sweep.output = options.text_or("output", default_output(suite));
     sweep.command_line = command_line();

@@ -88,25 +88,28 @@ bool keeps_features(const RunFile& run) {
 }
 
 void advise(GateReport& report, const RunFile& fresh, const RunFile& baseline) {
-    int64_t images = 0;
-    bool paths = false, hopeless = false, unreliable = false;
+    int64_t images = 0, statistics_images = 0;
+    bool hopeless = false, unreliable = false;
     for (const GateRow& row : report.rows) {
         if (row.verdict != GateVerdict::inconclusive) continue;
         if (!row.compared->reliable)
             unreliable = true;
         else if (!row.further)
             hopeless = true;
-        else if (row.metric == "bpd")
-            paths = true;
-        else
-            images = std::max(images, row.compared->a.n + row.further->images);
+        else {
+            int64_t& wanted = row.metric == "bpd" ? statistics_images : images;
+            wanted = std::max(wanted, row.compared->a.n + row.further->images);
+        }
     }
     report.images = images;
-    if (images > 0) {
+    report.statistics_images = statistics_images;
+    if (images > 0 || statistics_images > 0) {
         report.advice.push_back("add images on both sides:");
+        std::string wanted;
+        if (images > 0) wanted += " --images " + std::to_string(images);
+        if (statistics_images > 0) wanted += " --statistics-images " + std::to_string(statistics_images);
         const auto add = [&](const RunFile& run, const std::string& remark) {
-            const std::string command =
-                "schedbench sweep " + suite_of(run) + " --images " + std::to_string(images) + " --output ";
+            const std::string command = "schedbench sweep " + suite_of(run) + wanted + " --output ";
             if (keeps_features(run))
                 report.advice.push_back("  " + command + run.path() + remark);
             else
@@ -120,10 +123,6 @@ void advise(GateReport& report, const RunFile& fresh, const RunFile& baseline) {
     if (unreliable)
         report.advice.push_back(
             "where intervals are unreliable, add images until they are not: at least 16 a feature");
-    if (paths)
-        report.advice.push_back(
-            "bits/dim: measure more images (schedbench statistics --images, or statistics-images in the "
-            "suite)");
     if (hopeless)
         report.advice.push_back(
             "where no number of images helps, the error of the reference is too large: take more reference "
@@ -157,10 +156,14 @@ void decide(GateReport& report) {
             row.reason = "not worse by the tolerance";
         } else {
             row.verdict = GateVerdict::inconclusive;
+            // bits/dim of a cell is over images of the data, whose influence stands where that of a reference
+            // does; it has no other error.
+            const bool bits = row.metric == "bpd";
+            const PairedDifference& d = row.compared->d;
             row.further =
-                further_images(tests[i], row.compared->d.sample_variance, row.compared->d.reference_variance,
-                               std::max<int64_t>(1, row.compared->a.n),
-                               row.metric == "bpd" ? 1 : kImagesInSteps, 0.9, report.levels, tests.size());
+                further_images(tests[i], d.sample_variance + (bits ? d.reference_variance : 0),
+                               bits ? 0 : d.reference_variance, std::max<int64_t>(1, row.compared->a.n),
+                               bits ? 1 : kImagesInSteps, 0.9, report.levels, tests.size());
             row.reason = "no number of images decides it";
             if (row.further)
                 row.reason = std::to_string(row.further->images) +

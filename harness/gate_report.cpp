@@ -148,6 +148,8 @@ nlohmann::json gate_json(const GateReport& report) {
             {"levels",
              {{"pass", report.levels.pass}, {"fail", report.levels.fail}, {"looks", report.levels.looks}}},
             {"images", report.images > 0 ? nlohmann::json(report.images) : nlohmann::json()},
+            {"statistics_images",
+             report.statistics_images > 0 ? nlohmann::json(report.statistics_images) : nlohmann::json()},
             {"advice", report.advice},
             {"notes", report.notes},
             {"metrics", rows}};

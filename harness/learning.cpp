@@ -145,6 +145,8 @@ const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const
             return found.has_value();
         },
         [&] {
+            if (auto smaller = stored_statistics(id, 1); smaller && !smaller->lanes.empty())
+                fresh = std::move(*smaller);  // goes on from there
             Progress progress(label, wanted, "images");
             measure_statistics(fresh, *model.raw, source, options, wanted,
                                [&](const DenoisingStatistics& so_far) {
@@ -153,7 +155,7 @@ const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const
                                });
             const RunLock lock(cache);
             RunEdit edit(lock, {});
-            edit.put(statistics_record(fresh));
+            edit.replace(statistics_record(fresh));
             edit.commit();
             statistics_[id] = std::move(fresh);
         });
@@ -186,7 +188,15 @@ LearnedRecord Learning::record(const LearnedSchedule& learned) const {
 }
 
 void Learning::put_records(RunEdit& run) const {
-    for (const auto& [id, stats] : statistics_) run.put(statistics_record(stats));
+    for (const auto& [id, stats] : statistics_) {
+        const StatisticsRecord record = statistics_record(stats);
+        const bool grown =
+            run.has("statistics", id) && run.statistics(id).integers["images"] < record.integers.at("images");
+        if (grown)
+            run.replace(record);
+        else
+            run.put(record);
+    }
     for (const auto& [id, schedule] : learned_)
         if (!schedule.curve.sigma.empty()) run.put(learned_record(id, schedule));
 }

@@ -181,6 +181,11 @@ void RunEdit::put(const ReferenceRecord& record) {
 void RunEdit::put(const StatisticsRecord& record) {
     put_record("statistics", record.id, record);
 }
+void RunEdit::replace(const StatisticsRecord& record) {
+    check_id(record.id, "statistics");
+    if (has("statistics", record.id)) file_.remove("/statistics/" + record.id);
+    put(record);
+}
 void RunEdit::put(const LikelihoodRecord& record) {
     put_record("likelihood", record.id, record);
 }

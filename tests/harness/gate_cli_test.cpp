@@ -218,6 +218,54 @@ TEST_F(GateCli, SweepAddsImagesAndTheAdviceDecides) {
     }
 }
 
+TEST_F(GateCli, SweepAddsImagesForBitsPerDimension) {
+    // One model on two draws of one kind of image: no difference in truth, and too few images to tell.
+    for (const std::string seed : {"1", "2"}) {
+        folder_->ok(
+            "sample --model 'exact:gaussian,c=0.3,shape=[1,8,8]' --steps 20 --count 400 --batch 200 --seed " +
+            seed + "7 --output images" + seed + ".npy");
+        write("bits" + seed + ".suite",
+              "model = exact:gaussian,c=0.25,process={linear:T=40},shape=[1,8,8]\nschedule = even\n"
+              "sampler = ddpm\nsteps = 5\nimages = 64\nbatch = 32\nreference = npy:file=reference.npy\n"
+              "reference-images = 100\nextractor = pixels:size=8\nbpd-cells = true\nstatistics-images = 30\n"
+              "heldout = npy:file=images" +
+                  seed + ".npy\n");
+        folder_->ok("sweep bits" + seed + ".suite --output bits" + seed + ".h5 --quiet");
+    }
+    double worse = NAN, se = NAN;
+    for (const auto& row : folder_->ok("compare bits1.h5 bits2.h5 --json").json()) {
+        if (row["metric"] != "bpd") continue;
+        EXPECT_EQ(row["paired"], false);
+        worse = row["value"], se = row["se"];
+    }
+    ASSERT_LT(worse, 2.33 * se);
+    const auto ask = [&] {
+        return folder_->run("gate bits1.h5 bits2.h5 --tolerance bpd=" +
+                            std::to_string(std::max(worse, 0.0) + se) + " --json");
+    };
+    const Result open = ask();
+    ASSERT_EQ(open.code, 3) << open.out << open.err;
+    EXPECT_TRUE(open.json()["images"].is_null());
+    const int64_t wanted = open.json()["statistics_images"];
+    EXPECT_GT(wanted, 30);
+    EXPECT_EQ(open.json()["metrics"][0]["further_images"], wanted - 30);
+    EXPECT_NE(open.json()["advice"].dump().find("schedbench sweep bits1.suite --statistics-images " +
+                                                std::to_string(wanted) + " --output bits1.h5"),
+              std::string::npos)
+        << open.json()["advice"];
+    for (const std::string seed : {"1", "2"}) {
+        const std::string line = "sweep bits" + seed + ".suite --statistics-images " + std::to_string(wanted);
+        folder_->ok(line + " --output bits" + seed + ".h5 --quiet");
+        EXPECT_TRUE(validate_run(folder_->path("bits" + seed + ".h5")).empty());
+        folder_->ok(line + " --output anew" + seed + ".h5 --quiet");
+        // What is added to is what is made at once.
+        for (const auto& row : folder_->ok("compare bits" + seed + ".h5 anew" + seed + ".h5 --json").json())
+            EXPECT_EQ(row["value"], 0) << row;
+    }
+    const Result decided = ask();
+    EXPECT_NE(decided.code, 3) << "decided with a chance of 90 %; the seeds are fixed\n" << decided.out;
+}
+
 TEST_F(GateCli, FaultsAreOneLineAndExitCode2) {
     for (const std::string line :
          {"gate base.h5 base.h5", "gate base.h5 base.h5 --tolerance nothing=1",
