@@ -6,6 +6,7 @@
 #include "eval/metric_set.h"
 #include "harness/preset.h"
 #include "learn/learner.h"
+#include "models/aoti_denoiser.h"
 #include "models/exact.h"
 #include "models/native.h"
 #include "models/torchscript_denoiser.h"
@@ -20,6 +21,7 @@ std::vector<SpecEntry> model_entries() {
     std::vector<SpecEntry> all = exact_entries();
     for (const SpecEntry& entry : native_entries()) all.push_back(entry);
     for (const SpecEntry& entry : torchscript_entries()) all.push_back(entry);
+    for (const SpecEntry& entry : aoti_entries()) all.push_back(entry);
     all.push_back({"clip",
                    "a model whose x0hat is clipped to [-1, 1]",
                    "",
@@ -137,6 +139,7 @@ std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& 
     }
     if (entry.name == "native") return load_native(complete(spec, entry, where), where);
     if (entry.name == "torchscript") return load_torchscript(complete(spec, entry, where), where);
+    if (entry.name == "aoti") return load_aoti(complete(spec, entry, where), where);
     return make_exact(spec, where);
 }
 
