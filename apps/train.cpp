@@ -53,6 +53,8 @@ void write_schedule(const std::string& weights, const ProbeSource& data, const A
     const ScheduleUpdate &first = schedule.log().front(), &last = schedule.log().back();
     std::cout << "schedule: " << schedule.log().size() << " updates, length " << first.length << " at step "
               << first.step << ", " << last.length << " at step " << last.step << "; wrote " << path << "\n";
+    if (const std::string advice = schedule.advice(); !advice.empty())
+        std::cerr << "warning: " << advice << "\n";
 }
 
 int run(const std::vector<std::string>& arguments) {

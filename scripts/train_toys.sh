@@ -21,7 +21,7 @@ declare -A targets=(
 declare -A schedules=(
     [linear]='fixed:levels=64,start={edm:rho=1}'
     [rho7]='fixed:levels=64,start={edm}'
-    [adaptive]='adaptive:levels=64,start={edm:rho=1},burn-in=2000,gamma=0.05'
+    [adaptive]='adaptive:levels=64,start={edm:rho=1},burn-in=2000,gamma=0.05,weight=geometric'
 )
 for target in gaussian bimodal cantor ring; do
     for schedule in linear rho7 adaptive; do

@@ -245,6 +245,25 @@ nlohmann::json AdaptiveSchedule::log_json() const {
     return out;
 }
 
+std::string AdaptiveSchedule::advice() const {
+    constexpr double kMost = 3;
+    if (measured_sigma_.empty() || velocity_.kind != Velocity::Kind::entered) return "";
+    const PathPoint entered = path_point(form_, process_.locate(measured_sigma_[0], TimeRule::fractional)),
+                    left = path_point(form_, process_.locate(measured_sigma_[1], TimeRule::fractional));
+    double mean = 0;
+    for (const double cost : measured_cost_)
+        mean += std::sqrt(cost) / static_cast<double>(measured_cost_.size());
+    const Velocity geometric{Velocity::Kind::geometric};
+    const double steps =
+        std::sqrt(measured_cost_[0] * geometric.squared(entered, left) / velocity_.squared(entered, left)) /
+        mean;
+    if (!(steps > kMost)) return "";
+    return "the levels have left the clean end: under weight=geometric the step from " +
+           format_number(std::round(measured_sigma_[1] * 1e4) / 1e4) + " to " +
+           format_number(measured_sigma_[0]) + " is as long as " +
+           format_number(std::round(steps * 10) / 10) + " mean steps; use weight=geometric, or more levels";
+}
+
 LearnedSchedule AdaptiveSchedule::learned() const {
     if (log_.empty())
         throw Error("run", "the levels were never updated, so there is nothing learned", spec_.print(),
@@ -255,7 +274,8 @@ LearnedSchedule AdaptiveSchedule::learned() const {
     out.curve.sigma = measured_sigma_;
     out.curve.length = cumulative_length(measured_cost_, 0.5, options_.floor, options_.cap);
     out.curve.interpolant = options_.interpolant;
-    out.provenance = {{"cost", measured_cost_}, {"levels", installed_.sigma}, {"log", log_json()}};
+    out.provenance = {
+        {"cost", measured_cost_}, {"levels", installed_.sigma}, {"log", log_json()}, {"warning", advice()}};
     return out;
 }
 

@@ -68,6 +68,11 @@ class AdaptiveSchedule {
     std::map<std::string, at::Tensor> state() const;
     void restore(const std::map<std::string, at::Tensor>& tensors, const std::string& where);
 
+    /// One line if the levels have left the clean end, "" if not: under weight=entered a step into a small
+    /// level is priced by that level alone, so updates of few levels widen it without end (notes 2.5). Found
+    /// where the cleanest step of the last update is more than three mean steps long under weight=geometric.
+    std::string advice() const;
+
     /// The curve of the last update (Error("run") before the first), for knots of any number; provenance has
     /// the log.
     LearnedSchedule learned() const;

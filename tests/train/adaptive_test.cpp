@@ -51,6 +51,29 @@ TEST(AdaptiveSchedule, ItUpdatesOnceEveryIntervalHasItsValuesAfterTheBurnIn) {
     EXPECT_FALSE(schedule.update(12));  // a cost of zero says nothing
 }
 
+/// The schedule after `updates` updates with the exact costs of N(0, 0.5^2).
+AdaptiveSchedule updated(const std::string& text, int64_t updates) {
+    AdaptiveSchedule schedule = make(text + ",least=1,burn-in=0,start={edm}");
+    for (int64_t step = 1; step <= updates; ++step) {
+        const std::vector<double> sigma = schedule.installed().sigma;
+        for (size_t level = 1; level < sigma.size(); ++level)
+            for (int i = 0; i < 2; ++i)
+                schedule.add(level, gaussian_cost(0.5, sigma[level - 1], sigma[level],
+                                                  schedule.squared_velocity(level)));
+        EXPECT_TRUE(schedule.update(step));
+    }
+    return schedule;
+}
+
+TEST(AdaptiveSchedule, ACollapseOfTheCleanEndIsReportedAndOnlyThat) {
+    const AdaptiveSchedule collapsed = updated("adaptive:levels=11,gamma=0.5", 60);
+    EXPECT_GT(collapsed.installed().sigma[1], 2);  // the continuum's is 0.9
+    EXPECT_NE(collapsed.advice().find("left the clean end"), std::string::npos) << collapsed.advice();
+    EXPECT_EQ(collapsed.learned().provenance.at("warning"), collapsed.advice());
+    EXPECT_EQ(updated("adaptive:levels=11,gamma=0.5,weight=geometric", 60).advice(), "");
+    EXPECT_EQ(updated("adaptive:levels=101,gamma=1", 1).advice(), "");  // the optimum, wide last step and all
+}
+
 TEST(AdaptiveSchedule, BlendedUpdatesReachTheOptimumOfGaussianData) {
     AdaptiveSchedule schedule = make(
         "adaptive:levels=65,least=1,burn-in=0,gamma=0.3,weight=geometric,start={edm:sigma-min=0.5,sigma-max="
