@@ -66,6 +66,12 @@ at::Tensor tensor_of(const std::vector<double>& values, int64_t columns) {
     return at::tensor(values, at::kDouble).reshape({-1, columns}).clone();
 }
 
+/// To six significant digits: a log is read by people.
+double rounded(double value) {
+    const double unit = std::pow(10.0, 5 - std::floor(std::log10(std::abs(value))));
+    return value == 0 || !std::isfinite(unit) ? value : std::round(value * unit) / unit;
+}
+
 std::vector<double> values_of(const at::Tensor& tensor) {
     const at::Tensor flat = tensor.to(at::kDouble).contiguous();
     const double* data = flat.const_data_ptr<double>();
@@ -236,12 +242,18 @@ void AdaptiveSchedule::restore(const std::map<std::string, at::Tensor>& tensors,
 }
 
 nlohmann::json AdaptiveSchedule::log_json() const {
+    constexpr size_t kMost = 100;
+    const size_t stride = std::max<size_t>(1, log_.size() / kMost);
     nlohmann::json out = nlohmann::json::array();
-    for (const ScheduleUpdate& entry : log_)
-        out.push_back({{"step", entry.step},
-                       {"length", entry.length},
-                       {"energy", entry.energy},
-                       {"levels", entry.quantiles}});
+    for (size_t i = 0; i < log_.size(); ++i) {
+        if (i % stride != 0 && i + 1 != log_.size()) continue;
+        nlohmann::json levels = nlohmann::json::array();
+        for (const double level : log_[i].quantiles) levels.push_back(rounded(level));
+        out.push_back({{"step", log_[i].step},
+                       {"length", rounded(log_[i].length)},
+                       {"energy", rounded(log_[i].energy)},
+                       {"levels", levels}});
+    }
     return out;
 }
 

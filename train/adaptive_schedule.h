@@ -76,6 +76,7 @@ class AdaptiveSchedule {
     /// The curve of the last update (Error("run") before the first), for knots of any number; provenance has
     /// the log.
     LearnedSchedule learned() const;
+    /// Of long trainings about a hundred updates, the first and the last among them; levels to six digits.
     nlohmann::json log_json() const;
 
   private:

@@ -71,6 +71,11 @@ TEST(AdaptiveSchedule, ACollapseOfTheCleanEndIsReportedAndOnlyThat) {
     EXPECT_NE(collapsed.advice().find("left the clean end"), std::string::npos) << collapsed.advice();
     EXPECT_EQ(collapsed.learned().provenance.at("warning"), collapsed.advice());
     EXPECT_EQ(updated("adaptive:levels=11,gamma=0.5,weight=geometric", 60).advice(), "");
+    const auto log =
+        updated("adaptive:levels=11,weight=geometric", 450).log_json();  // thinned, with both ends
+    EXPECT_LE(log.size(), 150U);
+    EXPECT_EQ(log.front().at("step"), 1);
+    EXPECT_EQ(log.back().at("step"), 450);
     EXPECT_EQ(updated("adaptive:levels=101,gamma=1", 1).advice(), "");  // the optimum, wide last step and all
 }
 
