@@ -148,8 +148,7 @@ void RunEdit::put_record(const char* collection, const std::string& id, const Re
     }
     const std::string other = path + ".new";
     write_record(file_, other, record);
-    const bool equal =
-        file_.text_attribute(path, "content_hash") == file_.text_attribute(other, "content_hash");
+    const bool equal = same_record(file_, path, file_, other);
     file_.remove(other);
     if (!equal) {
         throw Error("store", "another record with this id is stored", target_ + ":" + path,
@@ -167,8 +166,8 @@ void RunEdit::put(const DataRecord& record) {
     put_record("data", record.id, record);
 }
 void RunEdit::put(const ExtractorRecord& record) {
-    // The id is a hash of what it is; its weight file may have moved since, and the deviation that is measured
-    // differs in its last digits between CPUs.
+    // The id is a hash of what it is; its weight file may have moved since, and the deviation that is
+    // measured differs in its last digits between CPUs.
     if (has("extractors", record.id)) {
         const ExtractorRecord old = extractor(record.id);
         if (old.sha256 == record.sha256 && old.pipeline == record.pipeline && old.dim == record.dim) return;
@@ -273,8 +272,7 @@ void RunEdit::merge(const RunFile& other) {
                 put_cell(other.cell(id, CellParts::all));
             } else if (collection == "schedules") {
                 put(other.schedule(id));
-            } else if (file_.text_attribute(path, "content_hash") !=
-                       other.file().text_attribute(path, "content_hash")) {
+            } else if (!same_record(file_, path, other.file(), path)) {
                 throw Error("store", "this record differs from the one with the same id in " + other.path(),
                             target_ + ":" + path, "the runs do not belong together: keep them apart");
             }

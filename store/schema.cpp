@@ -1,6 +1,8 @@
 #include "store/schema.h"
 
 #include <algorithm>
+#include <set>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -65,8 +67,7 @@ std::vector<SchemaType> make_types() {
          {text_attribute("spec"), text_attribute("sha256", "of the weights"),
           text_attribute("pipeline", "how images are brought to its input"), integer_attribute("dim"),
           text_attribute("precision", "of its arithmetic; float32 where it is not said", false),
-          real_attribute("deviation", "from its features in float32, rms over rms on fixed images",
-                         false)}});
+          real_attribute("deviation", "from its features in float32, rms over rms on fixed images", false)}});
     types.push_back(
         {"reference",
          "mergeable sums of the features of a reference set",
@@ -299,6 +300,32 @@ std::string content_hash(const Hdf5File& file, const std::string& group) {
     std::string lines;
     list_content(file, group, lines);
     return sha256(lines);
+}
+
+bool same_record(const Hdf5File& file, const std::string& group, const Hdf5File& other,
+                 const std::string& other_group) {
+    if (file.text_attribute(group, kHash) == other.text_attribute(other_group, kHash)) return true;
+    const auto version = [](const Hdf5File& f, const std::string& g) {
+        const std::string text = f.text_attribute(g, "encoding_version");
+        return parse_number(text.substr(text.find('.') + 1))
+            .value_or(0);  // the major version is this program's
+    };
+    const auto lines = [](const Hdf5File& f, const std::string& g) {
+        std::string text;
+        list_content(f, g, text);
+        std::set<std::string> out;
+        std::istringstream in(text);
+        for (std::string line; std::getline(in, line);)
+            if (!line.starts_with("@encoding_version=") && !line.starts_with("@description="))
+                out.insert(line);
+        return out;
+    };
+    const double mine = version(file, group), others = version(other, other_group);
+    if (mine == others) return false;
+    const std::set<std::string> first = lines(file, group), second = lines(other, other_group);
+    const auto& older = mine < others ? first : second;
+    const auto& newer = mine < others ? second : first;
+    return std::includes(newer.begin(), newer.end(), older.begin(), older.end());
 }
 
 void seal_record(Hdf5File& file, const std::string& group) {

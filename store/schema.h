@@ -85,6 +85,11 @@ void check_root(const Hdf5File& file);
 std::string content_hash(const Hdf5File& file, const std::string& group);
 void seal_record(Hdf5File& file, const std::string& group);  ///< writes content_hash
 
+/// True if the two records say the same: equal content_hash, or, where their encoding versions differ, all
+/// that the older one says (its words for people aside) stands in the newer one too, which may say more.
+bool same_record(const Hdf5File& file, const std::string& group, const Hdf5File& other,
+                 const std::string& other_group);
+
 /// Error("store") if `id` cannot name a group: empty, ".", "..", with '/' or a control character.
 void check_id(const std::string& id, const std::string& what);
 

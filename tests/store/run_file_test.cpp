@@ -133,6 +133,28 @@ TEST_F(StoreTest, EqualIdsAreReusedAndOthersRefused) {
     EXPECT_FALSE(std::filesystem::exists(run_ + ".part"));
 }
 
+TEST_F(StoreTest, RecordsOfAnOlderMinorVersionAreThoseOfToday) {
+    const std::string path = folder_ + "/records.h5";
+    Hdf5File file = Hdf5File::create(path);
+    const auto record = [&](const std::string& name, const std::string& version, const std::string& value,
+                            bool more) {
+        create_record(file, name, "model");
+        file.set_attribute(name, "encoding_version", version);
+        file.set_attribute(name, "spec", value);
+        if (more) file.set_attribute(name, "news", "of 1.1");
+        seal_record(file, name);
+    };
+    record("/old", "1.0", "exact:gaussian", false);
+    record("/new", "1.1", "exact:gaussian", true);
+    record("/changed", "1.1", "exact:mixture", true);
+    record("/less", "1.1", "exact:gaussian", false);
+    EXPECT_TRUE(same_record(file, "/old", file, "/new"));
+    EXPECT_TRUE(same_record(file, "/new", file, "/old"));
+    EXPECT_TRUE(same_record(file, "/old", file, "/less"));
+    EXPECT_FALSE(same_record(file, "/old", file, "/changed"));
+    EXPECT_FALSE(same_record(file, "/new", file, "/less"));  // of one version, they must be equal
+}
+
 TEST_F(StoreTest, LargerNAddsSamplesAndKeepsOtherMetrics) {
     make_run(run_, 12);
     const RunLock lock(run_);

@@ -75,10 +75,17 @@ TEST_F(StoreTest, KilledWritersLoseOneBlockAtMost) {
                 ::_exit(0);
             }
             ::close(progress[1]);
-            ::usleep(static_cast<useconds_t>(1000 + random() % 40000));
+            // At any time in one of its first blocks, however fast the machine is: after so many of them, and
+            // a moment.
+            int64_t acknowledged = rows;
+            for (auto blocks = random() % 30; blocks > 0; --blocks) {
+                int64_t reached = 0;
+                if (::read(progress[0], &reached, sizeof reached) != sizeof reached) break;
+                acknowledged = reached;
+            }
+            ::usleep(static_cast<useconds_t>(random() % 3000));
             ::kill(child, SIGKILL);
             ::waitpid(child, nullptr, 0);
-            int64_t acknowledged = rows;
             for (int64_t reached; ::read(progress[0], &reached, sizeof reached) == sizeof reached;)
                 acknowledged = reached;
             ::close(progress[0]);
