@@ -39,7 +39,10 @@ at::Tensor pixel_tensor(const std::vector<uint8_t>& pixels, const std::vector<in
 class Sweep {
   public:
     Sweep(const Suite& suite, const SweepOptions& options, const RuntimeSettings& runtime)
-        : suite_(suite), options_(options), runtime_(runtime), learning_(suite, options.output, runtime),
+        : suite_(suite),
+          options_(options),
+          runtime_(runtime),
+          learning_(suite, options.output, runtime),
           likelihood_(suite, plan_, learning_, options.output) {}
 
     SweepResult run() {
@@ -331,22 +334,31 @@ class Sweep {
         return at::tensor(record.features, at::kFloat).reshape({record.count(), record.feature_dim});
     }
 
-    /// Metrics of a finished cell that are not stored yet (another reference or extractor): from its
-    /// features.
-    void add_metrics(const std::string& id, const CellRecord& summary) {
-        if (quality_->missing(id, summary.count(), summary.metrics).empty()) return;
+    /// Metrics of a finished cell that are not stored yet (another metric, reference or extractor): from its
+    /// features, else from its images, kept or given.
+    void add_metrics(const std::string& id, const CellRecord& summary, const at::Tensor& images = {}) {
+        const std::vector<std::string> missing = quality_->missing(id, summary.count(), summary.metrics);
+        if (missing.empty()) return;
         const CellRecord cell = RunFile::open(options_.output).cell(id, CellParts::all);
         at::Tensor features;
         if (!cell.features.empty() && cell.extractor == quality_->extractor_id()) {
             features = features_of(cell);
+        } else if (images.defined()) {
+            features =
+                extract_features(quality_->extractor(), images.narrow(0, 0, cell.count()), suite_.batch);
         } else if (!cell.images.empty()) {
             std::vector<int64_t> shape = cell.image_shape;
             shape.insert(shape.begin(), cell.count());
             features =
                 extract_features(quality_->extractor(), pixel_tensor(cell.images, shape), suite_.batch);
         } else {
-            throw Error("run", "keeps neither images nor features of this extractor", "cell " + id,
-                        "use another --output, or keep-images = true from the start");
+            throw Error("run",
+                        "cannot get " + missing[0] + " any more: it looks at features of " +
+                            quality_->extractor().spec() +
+                            ", and the cell keeps neither those nor its images",
+                        "cell " + id,
+                        "make the run anew under another --output (with keep-images = true any metric can be "
+                        "added later)");
         }
         const auto metrics = quality_->metrics(id, features, summary.metrics, result_.failures);
         edit_run([&](RunEdit& run) {
@@ -367,14 +379,18 @@ class Sweep {
                                      data.hash,
                                      {data.count, data.channels, data.height, data.width},
                                      data.classes};
+        const auto first_images = [&](int64_t count) {
+            data.pixels.resize(static_cast<size_t>(count * data.image_size()));
+            return pixel_tensor(data.pixels, {count, data.channels, data.height, data.width});
+        };
         const int64_t n = std::min(suite_.images, data.count);
         if (const auto stored = stored_cell(cell.id); stored && stored->count() >= n) {
-            add_metrics(cell.id, *stored);
+            if (!quality_->missing(cell.id, stored->count(), stored->metrics).empty())
+                add_metrics(cell.id, *stored, first_images(stored->count()));
             return;
         }
-        data.pixels.resize(static_cast<size_t>(n * data.image_size()));
         if (!data.labels.empty()) data.labels.resize(static_cast<size_t>(n));
-        const at::Tensor pixels = pixel_tensor(data.pixels, {n, data.channels, data.height, data.width});
+        const at::Tensor pixels = first_images(n);
         const at::Tensor features = extract_features(quality_->extractor(), pixels, suite_.batch);
         cell.sampler = "held-out";
         cell.data = data_record.id;

@@ -78,6 +78,45 @@ TEST_F(MetricsInception, SeveralLayersInOnePass) {
               "is[clean]:splits=1");
 }
 
+// sfid looks at another layer than the run was made with: from kept images it can be added, otherwise the
+// sweep says what to do.
+TEST_F(MetricsInception, SfidIsAddedToARun) {
+    const auto suite = [&](const std::string& more) {
+        std::ofstream(folder->path("later.suite"))
+            << "model = exact:gaussian,c=0.3,shape=[3,16,16]\nschedule = edm\nsampler = heun\nsteps = 3\n"
+               "images = 4\nbatch = 4\nreference = folder:path=odd,size=16\nreference-images = 4\nheldout = "
+               "folder:path=odd,size=16\n"
+               "extractor = inception:file=w.safetensors,pipeline=tf1\n"
+            << more;
+    };
+    const auto metrics_of = [&](const std::string& run) {
+        std::map<std::string, double> out;
+        for (const auto& row : folder->ok("export " + run + " --format json").json())
+            out[row.at("sampler").get<std::string>() + " " + row.at("metric").get<std::string>()] =
+                row.at("value");
+        return out;
+    };
+    const std::string all = "metric = frechet\nmetric = sfid\nmetric = is:splits=2\nkeep-images = true\n";
+    suite("keep-images = true\n");
+    folder->ok("sweep later.suite --output later.h5 --quiet");
+    EXPECT_EQ(metrics_of("later.h5").size(), 4u);
+    suite(all);
+    folder->ok("sweep later.suite --output later.h5 --quiet");
+    folder->ok("sweep later.suite --output once.h5 --quiet");
+    EXPECT_EQ(metrics_of("later.h5").size(), 10u);
+    EXPECT_EQ(metrics_of("later.h5"), metrics_of("once.h5"));
+    EXPECT_EQ(folder->run("validate later.h5").code, 0);
+
+    suite("");
+    folder->ok("sweep later.suite --output bare.h5 --quiet");
+    suite("metric = frechet\nmetric = sfid\n");
+    const auto refused = folder->run("sweep later.suite --output bare.h5 --quiet");
+    EXPECT_NE(refused.code, 0);
+    EXPECT_NE(refused.err.find("cannot get sfid[tf1] any more"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("keep-images = true"), std::string::npos) << refused.err;
+    EXPECT_EQ(metrics_of("bare.h5").size(), 6u);  // the held-out images are there again
+}
+
 TEST_F(MetricsInception, KilledAndContinued) {
     fs::create_directory(folder->path("many"));
     int copy = 0;

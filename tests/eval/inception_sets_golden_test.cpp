@@ -2,7 +2,8 @@
 // images in each pipeline, as torch-fidelity, pytorch-fid and clean-fid compute them, and by formula.
 //
 // Extracting the features takes minutes a pipeline, so it is done only on request: SCHEDBENCH_SET_FEATURES
-// names a folder that keeps them; SCHEDBENCH_SET_PIPELINE takes one pipeline alone.
+// names a folder that keeps them; SCHEDBENCH_SET_PIPELINE takes one pipeline alone. Without it, what depends
+// on the first images alone is checked: a split of the Inception score in each pipeline.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -144,6 +145,41 @@ void check_score(const at::Tensor& logits, const json& want, const std::vector<i
     check.absolute(one.score.value, want.at("reference_float64_one_split"), 1e-5, " one split");
 }
 
+std::map<std::string, at::Tensor> images_of_sets(const json& values, const std::filesystem::path& folder) {
+    const json& noise = values.at("sets").at("C");
+    std::map<std::string, at::Tensor> images;
+    images["A"] = golden::cifar_images("train", golden::row_numbers(folder / "cifar_A_train_indices.npy"));
+    images["B"] = golden::cifar_images("test", golden::row_numbers(folder / "cifar_B_test_indices.npy"));
+    images["C"] = golden::with_noise(images["B"], noise.at("noise_name"),
+                                     folder / noise.at("thresholds").get<std::string>());
+    for (const auto& [set, pixels] : images) {
+        const std::string bytes(static_cast<const char*>(pixels.const_data_ptr()), pixels.nbytes());
+        EXPECT_EQ(sha256(bytes), values.at("sets").at(set).at("sha256_planar").get<std::string>()) << set;
+    }
+    return images;
+}
+
+TEST(InceptionSetsGolden, FirstImages) {
+    const auto files = golden::files("metrics", "set_metrics.json");
+    ASSERT_FALSE(files.empty());
+    if (golden::cifar_folder().empty())
+        GTEST_SKIP() << "it needs CIFAR-10 (cifar-10-batches-bin below SCHEDBENCH_DATA)";
+    golden::Tally tally("metrics/first images of inception sets");
+    for (const auto& file : files) {
+        const json values = json::parse(std::ifstream(file));
+        const auto images = images_of_sets(values, file.parent_path());
+        for (const auto& [pipeline, want] : values.at("pipelines").items()) {
+            const json& splits =
+                want.at("inception_score").at("A").at("reference_float64_unshuffled").at("splits");
+            const int64_t n = images.at("A").size(0) / static_cast<int64_t>(splits.size());
+            const Features a = extract(pipeline, images.at("A").narrow(0, 0, n));
+            Check(tally, pipeline)
+                .absolute(inception_score(a.logits, 1).score.value, splits[0], 1e-5, " IS A, first split");
+        }
+    }
+    tally.report();
+}
+
 TEST(InceptionSetsGolden, AllMetrics) {
     const auto files = golden::files("metrics", "set_metrics.json");
     ASSERT_FALSE(files.empty());
@@ -161,17 +197,7 @@ TEST(InceptionSetsGolden, AllMetrics) {
     for (const auto& file : files) {
         const json values = json::parse(std::ifstream(file));
         const auto beside = file.parent_path();
-        const json& noise = values.at("sets").at("C");
-        std::map<std::string, at::Tensor> images;
-        images["A"] =
-            golden::cifar_images("train", golden::row_numbers(beside / "cifar_A_train_indices.npy"));
-        images["B"] = golden::cifar_images("test", golden::row_numbers(beside / "cifar_B_test_indices.npy"));
-        images["C"] = golden::with_noise(images["B"], noise.at("noise_name"),
-                                         beside / noise.at("thresholds").get<std::string>());
-        for (const auto& [set, pixels] : images) {
-            const std::string bytes(static_cast<const char*>(pixels.const_data_ptr()), pixels.nbytes());
-            EXPECT_EQ(sha256(bytes), values.at("sets").at(set).at("sha256_planar").get<std::string>()) << set;
-        }
+        const auto images = images_of_sets(values, beside);
         const auto order = golden::raw_npy<uint16_t>(beside / "is_permutation.npy");
         const auto subset_rows = golden::raw_npy<uint16_t>(beside / "kid_subsets.npy");
         const at::Tensor subsets =
