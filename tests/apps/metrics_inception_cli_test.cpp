@@ -84,8 +84,7 @@ TEST_F(MetricsInception, SfidIsAddedToARun) {
     const auto suite = [&](const std::string& more) {
         std::ofstream(folder->path("later.suite"))
             << "model = exact:gaussian,c=0.3,shape=[3,16,16]\nschedule = edm\nsampler = heun\nsteps = 3\n"
-               "images = 4\nbatch = 4\nreference = folder:path=odd,size=16\nreference-images = 4\nheldout = "
-               "folder:path=odd,size=16\n"
+               "images = 4\nbatch = 4\nreference = folder:path=odd,size=16\nreference-images = 4\n"
                "extractor = inception:file=w.safetensors,pipeline=tf1\n"
             << more;
     };
@@ -96,8 +95,9 @@ TEST_F(MetricsInception, SfidIsAddedToARun) {
                 row.at("value");
         return out;
     };
-    const std::string all = "metric = frechet\nmetric = sfid\nmetric = is:splits=2\nkeep-images = true\n";
-    suite("keep-images = true\n");
+    const std::string kept = "keep-images = true\nheldout = folder:path=odd,size=16\n",
+                      all = kept + "metric = frechet\nmetric = sfid\nmetric = is:splits=2\n";
+    suite(kept);
     folder->ok("sweep later.suite --output later.h5 --quiet");
     EXPECT_EQ(metrics_of("later.h5").size(), 4u);
     suite(all);
@@ -114,7 +114,6 @@ TEST_F(MetricsInception, SfidIsAddedToARun) {
     EXPECT_NE(refused.code, 0);
     EXPECT_NE(refused.err.find("cannot get sfid[tf1] any more"), std::string::npos) << refused.err;
     EXPECT_NE(refused.err.find("keep-images = true"), std::string::npos) << refused.err;
-    EXPECT_EQ(metrics_of("bare.h5").size(), 6u);  // the held-out images are there again
 }
 
 TEST_F(MetricsInception, KilledAndContinued) {
