@@ -2,12 +2,20 @@
 
 #include <ATen/ATen.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <bit>
-#include <cstdio>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <vector>
 
 #include "core/error.h"
@@ -45,6 +53,39 @@ const char* dtype_name(at::ScalarType type) {
     throw Error("file", "a tensor has a dtype that safetensors cannot hold", "safetensors");
 }
 
+/// The file's bytes as this process's own: what is changed of them is copied, and the file stays as it is.
+class Mapping {
+  public:
+    explicit Mapping(const std::string& path) {
+        const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        struct stat about {};
+        if (file < 0 || ::fstat(file, &about) != 0) fail(file, path, "cannot be opened for reading");
+        if (!S_ISREG(about.st_mode)) fail(file, path, "is no file");
+        size_ = static_cast<uint64_t>(about.st_size);
+        void* const start =
+            size_ > 0 ? ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0) : nullptr;
+        if (start == MAP_FAILED) fail(file, path, "cannot be mapped into memory");
+        ::close(file);
+        data_ = static_cast<char*>(start);
+    }
+    ~Mapping() {
+        if (data_) ::munmap(data_, size_);
+    }
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    char* data() const { return data_; }
+    uint64_t size() const { return size_; }
+
+  private:
+    [[noreturn]] static void fail(int file, const std::string& path, const std::string& what) {
+        const std::string reason = errno ? std::string(": ") + std::strerror(errno) : "";
+        if (file >= 0) ::close(file);
+        throw Error("file", what + reason, path);
+    }
+    char* data_ = nullptr;
+    uint64_t size_ = 0;
+};
+
 struct Entry {
     std::string name;
     at::ScalarType type;
@@ -63,11 +104,15 @@ Entry read_entry(const std::string& name, const nlohmann::json& json, const std:
         bad(path, 8,
             "the header entry of tensor \"" + name + "\" lacks a proper dtype, shape or data_offsets");
     }
-    uint64_t bytes = at::elementSize(entry.type);
+    // Sizes beside a 0 are bounded too: strides are products of them.
+    uint64_t bytes = at::elementSize(entry.type), most = bytes;
+    if (entry.shape.size() > 64) bad(path, 8, "tensor \"" + name + "\" has more than 64 axes");
     for (int64_t size : entry.shape) {
-        if (size < 0 || (size > 0 && bytes > UINT64_MAX / static_cast<uint64_t>(size)))
+        constexpr uint64_t kMost = uint64_t{1} << 60;
+        if (size < 0 || (size > 0 && most > kMost / static_cast<uint64_t>(size)))
             bad(path, 8, "tensor \"" + name + "\" has an impossible shape");
         bytes *= static_cast<uint64_t>(size);
+        most *= static_cast<uint64_t>(std::max<int64_t>(size, 1));
     }
     if (entry.end < entry.begin || entry.end - entry.begin != bytes)
         bad(path, 8,
@@ -90,25 +135,45 @@ const std::string& SafetensorsFile::meta(const std::string& key) const {
     return it->second;
 }
 
+namespace {
+
+/// The header as JSON. A name that is there twice would otherwise hide the first of the two.
+nlohmann::json parse_header(const char* begin, uint64_t size, const std::string& path) {
+    std::set<std::string> names;
+    const auto look = [&](int depth, nlohmann::json::parse_event_t event, const nlohmann::json& value) {
+        if (depth == 1 && event == nlohmann::json::parse_event_t::key &&
+            !names.insert(value.get<std::string>()).second)
+            bad(path, 8, "the header names tensor \"" + value.get<std::string>() + "\" twice");
+        return true;
+    };
+    nlohmann::json json = nlohmann::json::parse(begin, begin + size, look, false);
+    if (json.is_discarded() || !json.is_object()) bad(path, 8, "the header is not a JSON object");
+    return json;
+}
+
+/// Files that are given by mistake, known by how they begin.
+void check_kind(const Mapping& file, const std::string& path) {
+    const std::string_view start(file.data(), std::min<uint64_t>(file.size(), 4));
+    if (start.starts_with("PK\x03\x04") || start.starts_with("\x80\x02") || start.starts_with("\x80\x03") ||
+        start.starts_with("\x80\x04"))
+        throw Error("file", "is a pickle or an archive of PyTorch, not a safetensors file", path,
+                    "convert it with scripts/convert_checkpoint.py");
+}
+
+}  // namespace
+
 SafetensorsFile read_safetensors(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) throw Error("file", "cannot be opened for reading", path);
-    std::error_code code;
-    const uint64_t size = std::filesystem::file_size(path, code);
-    if (code) throw Error("file", "has no size (" + code.message() + ")", path);
+    const auto mapping = std::make_shared<const Mapping>(path);
+    const uint64_t size = mapping->size();
     uint64_t header_size = 0;
-    if (size < 8 || !in.read(reinterpret_cast<char*>(&header_size), 8))
-        bad(path, 0, "the file is shorter than 8 bytes");
+    if (size < 8) bad(path, 0, "the file is shorter than 8 bytes");
+    std::memcpy(&header_size, mapping->data(), 8);
+    if (header_size > size - 8) check_kind(*mapping, path);
     if (header_size > size - 8 || header_size > (uint64_t{100} << 20))
         bad(path, 0,
             "the header length " + std::to_string(header_size) + " does not fit a file of " +
                 std::to_string(size) + " bytes");
-    std::string header(header_size, '\0');
-    if (!in.read(header.data(), static_cast<std::streamsize>(header_size)))
-        bad(path, 8, "the header cannot be read");
-
-    nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
-    if (json.is_discarded() || !json.is_object()) bad(path, 8, "the header is not a JSON object");
+    const nlohmann::json json = parse_header(mapping->data() + 8, header_size, path);
 
     SafetensorsFile file;
     file.path = path;
@@ -118,6 +183,7 @@ SafetensorsFile read_safetensors(const std::string& path) {
             entries.push_back(read_entry(name, value, path));
             continue;
         }
+        if (!value.is_object()) bad(path, 8, "__metadata__ is not a JSON object");
         for (const auto& [key, text] : value.items()) {
             if (!text.is_string()) bad(path, 8, "metadata entry \"" + key + "\" is not text");
             file.metadata[key] = text.get<std::string>();
@@ -139,10 +205,25 @@ SafetensorsFile read_safetensors(const std::string& path) {
             "the header describes " + std::to_string(data_start + expected) + " bytes but the file has " +
                 std::to_string(size));
     for (const Entry& entry : entries) {
-        at::Tensor tensor = at::empty(entry.shape, at::TensorOptions().dtype(entry.type));
-        const auto bytes = static_cast<std::streamsize>(entry.end - entry.begin);
-        if (bytes > 0 && !in.read(static_cast<char*>(tensor.data_ptr()), bytes))
-            bad(path, data_start + entry.begin, "tensor \"" + entry.name + "\" cannot be read");
+        const auto options = at::TensorOptions().dtype(entry.type);
+        char* const place = mapping->data() + data_start + entry.begin;
+        if (entry.type == at::kBool)
+            for (char* byte = place; byte < place + (entry.end - entry.begin); ++byte)
+                if (*byte != 0 && *byte != 1)
+                    bad(path, data_start + entry.begin,
+                        "tensor \"" + entry.name + "\" is BOOL with other values");
+        // Where the writer did not align the data, they are copied to where they are.
+        const bool aligned = reinterpret_cast<uintptr_t>(place) % at::elementSize(entry.type) == 0;
+        at::Tensor tensor = at::empty({0}, options);
+        if (entry.end == entry.begin) {
+            tensor = at::empty(entry.shape, options);
+        } else if (aligned) {
+            tensor = at::from_blob(
+                place, entry.shape, [mapping](void*) {}, options);
+        } else {
+            tensor = at::empty(entry.shape, options);
+            std::memcpy(tensor.data_ptr(), place, entry.end - entry.begin);
+        }
         file.tensors.emplace(entry.name, std::move(tensor));
     }
     return file;

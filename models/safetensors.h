@@ -24,6 +24,8 @@ struct SafetensorsFile {
     std::string path;                                       ///< for messages
 };
 
+/// The tensors lie in the file's own pages (private: changing a tensor does not change the file), so a large file
+/// costs what is looked at of it. It must not be made shorter while they live; replacing it is fine.
 SafetensorsFile read_safetensors(const std::string& path);
 
 /// Writes tensors in name order with 8-byte aligned data, through a temporary file and a rename.
