@@ -17,8 +17,10 @@
 #include "data/npy.h"
 #include "eval/quantise.h"
 #include "harness/plan.h"
+#include "harness/preset.h"
 #include "harness/registry.h"
 #include "learn/learner.h"
+#include "samplers/label_policy.h"
 #include "samplers/sampler.h"
 #include "schedules/learned_schedule.h"
 
@@ -32,6 +34,8 @@ struct Cell {
     QuantiseRule quantise = QuantiseRule::round_half_up;
     int64_t count = 0, batch = 0, nfe = 0;
     uint64_t seed = 0;
+    std::string noise;
+    LabelPolicy labels;
     RuntimeSettings runtime;
 };
 
@@ -41,34 +45,61 @@ struct Samples {
     at::Tensor labels;  ///< [n] int64, or undefined
 };
 
+/// What is asked for by the options, or else by the preset, or else by default.
+struct Choice {
+    std::string schedule = "edm", sampler = "heun", noise = "philox";
+    int steps = 0, budget = 0;
+    bool clip = false;
+};
+
+Choice chosen(const Options& options) {
+    Choice c;
+    if (options.has("preset")) {
+        const Preset& preset = find_preset(options.text("preset"), "--preset");
+        c = {preset.schedule, preset.sampler, preset.noise, preset.steps, 0, preset.clip};
+    }
+    c.schedule = options.text_or("schedule", c.schedule);
+    c.sampler = options.text_or("sampler", c.sampler);
+    c.noise = options.text_or("noise", c.noise);
+    if (options.has("steps")) c.steps = step_count(options);
+    if (options.has("budget")) {
+        if (options.has("steps")) throw Error("option", "give either --steps N or --budget B", "--steps");
+        c.budget = step_count(options, "budget");
+        c.steps = 0;
+    }
+    c.clip = c.clip || options.on("clip");
+    return c;
+}
+
 Cell make_cell(const Options& options) {
     Cell cell;
+    const Choice choice = chosen(options);
+    const Spec spec = Spec::parse(choice.schedule, "--schedule");
     cell.runtime = options.runtime_settings();
     cell.count = options.integer("count");
     cell.batch = options.integer("batch");
     cell.seed = static_cast<uint64_t>(options.integer("seed", 0));
     cell.quantise = parse_quantise_rule(options.text("quantise"), "--quantise");
     cell.model = make_model(Spec::parse(options.text("model"), "--model"));
-    check_learned_model(Spec::parse(options.text("schedule"), "--schedule"), cell.model->spec(), "--schedule");
-    if (options.on("clip")) cell.model = clip_denoiser(cell.model);
-    cell.sampler = make_sampler(Spec::parse(options.text("sampler"), "--sampler"), "--sampler");
-    check_fit(*cell.sampler, *cell.model, "philox", "--sampler");
-    const Spec spec = Spec::parse(options.text("schedule"), "--schedule");
+    check_learned_model(spec, cell.model->spec(), "--schedule");
+    if (choice.clip) cell.model = clip_denoiser(cell.model);
+    cell.noise = choice.noise;
+    cell.labels = LabelPolicy::parse(options.text("labels"), "--labels");
+    cell.labels.check(cell.model->classes(), "--labels");
+    cell.sampler = make_sampler(Spec::parse(choice.sampler, "--sampler"), "--sampler");
+    check_fit(*cell.sampler, *cell.model, cell.noise, "--sampler");
     if (is_learner(spec))
         throw Error("option", "\"" + spec.name + "\" is learned from a model and data", "--schedule",
                     "use schedbench learn --output FILE.json first, then --schedule learned:file=FILE.json");
     const bool listed = has_own_count(spec);
-    if (options.has("steps") == options.has("budget") && !(listed && !options.has("steps")))
+    if (choice.steps == 0 && choice.budget == 0 && !listed)
         throw Error("option", "give either --steps N or --budget B", "--steps");
-    int steps = 0;
-    if (options.has("budget")) {
+    int steps = choice.steps;
+    if (choice.budget > 0) {
         if (listed)
             throw Error("option", spec.name + " has a number of steps of its own", "--budget",
                         "leave it out");
-        steps = steps_within_budget(*cell.sampler, step_count(options, "budget"), nullptr, "--budget",
-                                    budget_end_rule(spec));
-    } else if (options.has("steps")) {
-        steps = step_count(options);
+        steps = steps_within_budget(*cell.sampler, choice.budget, nullptr, "--budget", budget_end_rule(spec));
     }
     cell.schedule =
         build_schedule(spec, cell.model->process(), schedule_request(options, steps), "--schedule");
@@ -87,10 +118,10 @@ Samples sample_all(Cell& cell, bool keep_raw) {
         std::vector<int64_t> ids(static_cast<size_t>(cell.batch));
         for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
         const int64_t keep = std::min(cell.batch, cell.count - first);
-        const at::Tensor block_label =
-            cell.model->classes() > 0 ? block_labels(cell.seed, ids, cell.model->classes()) : at::Tensor();
-        const at::Tensor block = cell.sampler->sample(
-            counted, cell.schedule, PhiloxNoise(cell.seed, ids, cell.model->shape()), block_label);
+        const auto noise = make_block_noise(cell.noise, cell.seed, ids, cell.model->shape(),
+                                            cell.model->classes(), "--noise");
+        const at::Tensor block_label = cell.labels.labels(*noise, ids, cell.model->classes());
+        const at::Tensor block = cell.sampler->sample(counted, cell.schedule, *noise, block_label);
         if (first == 0) cell.nfe = counted.calls();
         const at::Tensor kept = block.narrow(0, 0, keep).contiguous();
         if (keep_raw) x.push_back(kept);
@@ -143,6 +174,8 @@ void write_hdf5(const std::string& path, const Cell& cell, const Samples& sample
     file.set_attribute("/", "stack", stack_identity(cell.runtime));
     file.set_attribute("/", "command", command_line());
     file.set_attribute("/", "seed", static_cast<int64_t>(cell.seed));
+    file.set_attribute("/", "noise", cell.noise);
+    if (cell.model->classes() > 0) file.set_attribute("/", "label_policy", cell.labels.name());
     file.set_attribute("/", "batch", cell.batch);
     file.set_attribute("/", "steps", static_cast<int64_t>(cell.schedule.steps()));
     file.set_attribute("/", "nfe", cell.nfe);
@@ -170,8 +203,14 @@ std::string checked_output(const Options& options, const Cell& cell) {
 int run(const std::vector<std::string>& arguments) {
     Options options(kSampleCommand);
     options.value("model", "", "the model (schedbench list models)")
-        .value("schedule", "edm", "the schedule (schedbench list schedules)")
-        .value("sampler", "heun", "the sampler (schedbench list samplers)")
+        .value("preset", "",
+               "published settings (schedbench list presets): schedule, sampler, steps, noise and clip, "
+               "unless given")
+        .value("schedule", "", "the schedule (schedbench list schedules); default edm")
+        .value("sampler", "", "the sampler (schedbench list samplers); default heun")
+        .value("noise", "", "noise policy: philox (default) or edm")
+        .value("labels", "random",
+               "classes of a conditional model: random (by the seed), balanced, or fixed:CLASS")
         .value("steps", "", "number of steps N")
         .value("budget", "", "or the most network evaluations a sample")
         .value("count", "64", "number of samples")
@@ -210,6 +249,8 @@ int run(const std::vector<std::string>& arguments) {
                                     {"sampler", cell.sampler->spec().print()},
                                     {"model", cell.model->spec()},
                                     {"seed", cell.seed},
+                                    {"noise", cell.noise},
+                                    {"labels", cell.model->classes() > 0 ? cell.labels.name() : "none"},
                                     {"batch", cell.batch},
                                     {"seconds", seconds}}
                          .dump()
@@ -230,6 +271,9 @@ const Command kSampleCommand = {
     "  schedbench sample --model exact:gaussian,c=0.5,dim=2 --schedule edm --sampler heun --steps 10 --count "
     "100 --output x.npy --raw\n"
     "  schedbench sample --model native:file=weights/fashion-edm.safetensors --budget 35 --count 64 --output "
+    "grid.png\n"
+    "  schedbench sample --model native:file=weights/fashion-edm.safetensors --preset edm-cifar10 --count 64 "
+    "--output "
     "grid.png\n"
     "  schedbench sample --model native:file=weights/fashion-edm.safetensors --schedule learned:file=so.json "
     "--sampler euler \\\n"

@@ -28,7 +28,7 @@ void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const 
         {"shape", model.denoiser->shape()},
         {"noise", suite.noise == "philox" ? "philox4x32-10, Box-Muller float32, version 2"
                                           : "edm: ATen CPU generator a sample"},
-        {"labels", model.denoiser->classes() > 0 ? "uniform" : "none"},
+        {"labels", model.denoiser->classes() > 0 ? suite.labels.name() : "none"},
         {"seed", suite.seed},
         {"batch", suite.batch},
         {"quantise", suite.quantise},
@@ -44,6 +44,7 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
         model.spec = spec;
         model.raw = make_model(spec, suite.path + ", key model");
         model.denoiser = suite.clip ? clip_denoiser(model.raw) : model.raw;
+        suite.labels.check(model.raw->classes(), suite.path + ", key labels");
         model.id = short_hash(model.denoiser->spec());
         plan.models.push_back(std::move(model));
     }

@@ -12,6 +12,7 @@ const std::vector<Preset>& presets() {
         "openai/improved-diffusion, README; Nichol & Dhariwal 2021, arXiv 2102.09672";
     static const char* const guided =
         "openai/guided-diffusion, README; Dhariwal & Nichol 2021, arXiv 2105.05233";
+    static const char* const analytic = "baofff/Analytic-DPM; Bao et al. 2022, arXiv 2201.06503, table 2";
     static const std::vector<Preset> all = {
         {"edm-cifar10", "EDM's networks on CIFAR-10: 35 evaluations", edm, "edm", "heun", 18, "edm"},
         {"edm-ffhq", "EDM's networks on FFHQ 64x64: 79 evaluations", edm, "edm", "heun", 40, "edm"},
@@ -33,7 +34,20 @@ const std::vector<Preset>& presets() {
         {"guided-diffusion-ddim25", "DDIM with a whole stride", guided, "respacing:sections=ddim25", "ddim",
          25, "philox", true},
         {"guided-diffusion-lsun", "all 1000 steps with learned variance", guided, "respacing:sections=1000",
-         "ddpm:variance=learned", 1000, "philox", true}};
+         "ddpm:variance=learned", 1000, "philox", true},
+        // Table 2 has 10 to 1000 steps (ImageNet: 25 to 4000); all on the even path, mean clipped.
+        {"analytic-dpm-cifar10-ls", "CIFAR-10, linear schedule; give the sampler statistics=FILE", analytic,
+         "even", "ddpm:variance=analytic,clip-last=2", 50, "philox", true},
+        {"analytic-dpm-cifar10-cs", "CIFAR-10, cosine schedule; give the sampler statistics=FILE", analytic,
+         "even", "ddpm:variance=analytic,clip-last=1", 50, "philox", true},
+        {"analytic-dpm-imagenet64", "ImageNet 64x64; give the sampler statistics=FILE", analytic, "even",
+         "ddpm:variance=analytic,clip-last=1", 50, "philox", true},
+        {"analytic-dpm-baseline-small", "its baseline with the posterior variance", analytic, "even",
+         "ddpm:variance=posterior", 50, "philox", true},
+        {"analytic-dpm-baseline-large", "its baseline with the variance beta", analytic, "even",
+         "ddpm:variance=beta,clip-last=1", 50, "philox", true},
+        {"analytic-dpm-baseline-ddim", "its deterministic baseline", analytic, "even", "ddim", 50, "philox",
+         true}};
     return all;
 }
 

@@ -33,6 +33,7 @@ const std::vector<SuiteKey>& suite_keys() {
         {"batch", "64", "samples a block (part of the identity of samples)"},
         {"seed", "0", "seed of all noise"},
         {"noise", "philox", "noise policy: philox (counter-based), or edm (replays that code's seeds)"},
+        {"labels", "random", "classes of conditional models: random (by the seed), balanced, or fixed:CLASS"},
         {"clip", "false", "clip x0hat to [-1, 1]"},
         {"allow-fewer", "false", "accept schedules that rounding to the model's table makes shorter"},
         {"quantise", "round-half-up", "rule from [-1, 1] to bytes"},
@@ -248,6 +249,7 @@ Suite read_suite(const std::string& path) {
     s.noise = r.text("noise");
     if (s.noise != "philox" && s.noise != "edm")
         throw Error("spec", "cannot be \"" + s.noise + "\"", r.where("noise"), "known: philox, edm");
+    s.labels = LabelPolicy::parse(r.text("labels"), r.where("labels"));
     s.clip = r.flag("clip");
     if (r.given("preset")) apply_preset(s, r);
     s.allow_fewer = r.flag("allow-fewer");
@@ -312,6 +314,7 @@ nlohmann::json Suite::settings() const {
                           {"batch", batch},
                           {"seed", seed},
                           {"noise", noise},
+                          {"labels", labels.name()},
                           {"clip", clip},
                           {"allow-fewer", allow_fewer},
                           {"quantise", quantise},

@@ -10,6 +10,7 @@
 
 #include "core/spec.h"
 #include "harness/published.h"
+#include "samplers/label_policy.h"
 #include "schedules/noise_process.h"
 
 namespace schedbench {
@@ -42,6 +43,7 @@ struct Suite {
     int64_t batch = 64;        ///< samples a block; part of the identity
     uint64_t seed = 0;
     std::string noise = "philox";  ///< noise policy: philox or edm
+    LabelPolicy labels;            ///< classes of conditional models
     bool clip = false;             ///< clip x0hat of every model to [-1, 1]
     bool allow_fewer = false;
     std::string quantise;  ///< rule from [-1, 1] to bytes

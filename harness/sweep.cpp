@@ -203,7 +203,7 @@ class Sweep {
         const CountingDenoiser counted(model.denoiser);
         const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(),
                                             model.denoiser->classes(), "key noise");
-        const at::Tensor labels = noise->labels(model.denoiser->classes());
+        const at::Tensor labels = suite_.labels.labels(*noise, ids, model.denoiser->classes());
         const at::Tensor x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, labels);
         if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());
         if (counted.calls() != cell.nfe)

@@ -42,11 +42,16 @@ TEST_F(Presets, SchedulesAndEvaluations) {
     size_t seen = 0;
     for (const Preset& preset : presets()) {
         SCOPED_TRACE(preset.name);
-        const bool table = preset.schedule.starts_with("respacing");
+        const bool table = preset.schedule.starts_with("respacing") || preset.schedule == "even";
         const NoiseProcess process(
             Spec::parse(table ? "cosine:T=1000" : "continuous:sigma-min=0.002,sigma-max=80"));
         const Schedule schedule = build_schedule(Spec::parse(preset.schedule), process, {preset.steps});
         EXPECT_EQ(schedule.steps(), preset.steps);
+        if (preset.sampler.find("variance=analytic") != std::string::npos) {
+            EXPECT_THROW(make_sampler(Spec::parse(preset.sampler)),
+                         Error);  // it says which statistics it wants
+            continue;
+        }
         const auto sampler = make_sampler(Spec::parse(preset.sampler));
         if (const auto it = published.find(preset.name); it != published.end()) {
             int nfe = 0;
@@ -61,6 +66,30 @@ TEST_F(Presets, SchedulesAndEvaluations) {
     EXPECT_TRUE(std::any_of(kinds.begin(), kinds.end(), [](const RegistryKind& kind) {
         return kind.name == "presets" && kind.entries.size() == presets().size();
     }));
+}
+
+// baofff/Analytic-DPM, run_cifar10.py and run_imagenet64.py: the bound on the last noise is 2 pixels for the
+// linear schedule, 1 for the cosine one, ImageNet and the variance beta, none for the others; the mean is
+// clipped.
+TEST_F(Presets, OfAnalyticDpm) {
+    const std::map<std::string, std::string> published = {
+        {"analytic-dpm-cifar10-ls", "ddpm:variance=analytic,clip-last=2"},
+        {"analytic-dpm-cifar10-cs", "ddpm:variance=analytic,clip-last=1"},
+        {"analytic-dpm-imagenet64", "ddpm:variance=analytic,clip-last=1"},
+        {"analytic-dpm-baseline-small", "ddpm:variance=posterior"},
+        {"analytic-dpm-baseline-large", "ddpm:variance=beta,clip-last=1"},
+        {"analytic-dpm-baseline-ddim", "ddim"}};
+    for (const auto& [name, sampler] : published) {
+        const Preset& preset = find_preset(name, "");
+        EXPECT_EQ(preset.sampler, sampler);
+        EXPECT_EQ(preset.schedule, "even");
+        EXPECT_TRUE(preset.clip);
+        // Its even path begins at index 1 and ends at T.
+        const NoiseProcess process(Spec::parse("linear:T=1000"));
+        const Schedule schedule = build_schedule(Spec::parse(preset.schedule), process, {preset.steps});
+        EXPECT_EQ(schedule.effective.front(), process.sigma(1000));
+        EXPECT_EQ(schedule.effective[static_cast<size_t>(preset.steps) - 1], process.sigma(1));
+    }
 }
 
 TEST_F(Presets, OfASuite) {
