@@ -59,7 +59,8 @@ at::Tensor factor(const Moments& moments, const at::Tensor& features) {
     auto [values, vectors] = at::linalg_eigh(moments.covariance);
     const double noise = values.abs().max().item<double>() * static_cast<double>(values.size(0)) *
                          std::numeric_limits<double>::epsilon();
-    return vectors * at::where(values > noise, values, at::zeros_like(values)).sqrt();
+    const int64_t kept = (values > noise).sum().item<int64_t>(), first = values.size(0) - kept;  // ascending
+    return vectors.narrow(1, first, kept) * values.narrow(0, first, kept).sqrt();
 }
 
 /// The first route; empty where it would not be exact. first = L1 L1^T, and L1^T S2 L1 = A diag(s^2) A^T.
@@ -126,6 +127,11 @@ Transport gaussian_transport(const Moments& first, const at::Tensor& first_featu
     const at::Tensor factor1 = factor(first, first_features), factor2 = factor(second, second_features);
     const at::Tensor product = at::mm(factor1.t(), factor2);
     out.route = "singular values";
+    if (product.numel() == 0) {  // one population is a single point
+        out.singular = at::zeros({0}, at::kDouble);
+        out.to_first = out.to_second = at::zeros({d, 0}, at::kDouble);
+        return out;
+    }
     if (parts == TransportParts::distance) {
         out.singular = at::linalg_svdvals(product);
         out.root_trace = out.singular.sum().item<double>();

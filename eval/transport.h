@@ -37,7 +37,7 @@ enum class TransportParts { distance, maps };
 
 /// From moments alone. Both covariances positive definite and s_min / s_max above 1e-4: Cholesky and
 /// symmetric eigenvalues of L1^T S2 L1 (cheapest). Otherwise singular values of L1^T L2, with L from Cholesky
-/// or, where it is singular, from its eigenvectors.
+/// or, where it is singular, from its eigenvectors without those of spread 0.
 Transport gaussian_transport(const Moments& first, const Moments& second, TransportParts parts);
 
 /// The same where the features themselves are at hand (either may be undefined). On the second route they
