@@ -84,18 +84,17 @@ void plot_errors(const std::string& path, const Plan& plan, const std::vector<Mo
     chart.write(path);
 }
 
-/// One line a model: its data, and how good a network's score is.
+/// The targets' own draws, and how good a network's score is.
 void print_models(const Plan& plan, const std::vector<ModeReference>& references) {
+    TextTable table({"<model", "log-likelihood of the data", "+-", "error of the score, nats", "+-"});
     for (size_t m = 0; m < references.size(); ++m) {
         const ModeReference& r = references[m];
-        std::cout << label(plan.models[m]) << ": log-likelihood of the target's own data "
-                  << short_number(r.likelihood.mean, 5) << " +-" << short_number(r.likelihood.se, 2)
-                  << " nats";
-        if (r.error.total.n > 0)
-            std::cout << "; error of the score along the path " << short_number(r.error.total.mean, 4)
-                      << " +-" << short_number(r.error.total.standard_error(), 2) << " nats";
-        std::cout << "\n";
+        const bool network = r.error.total.n > 0;
+        table.add({label(plan.models[m]), short_number(r.likelihood.mean, 5), short_number(r.likelihood.se, 2),
+                   network ? short_number(r.error.total.mean, 3) : "exact",
+                   network ? short_number(r.error.total.standard_error(), 2) : "-"});
     }
+    table.print(std::cout);
     std::cout << "\n";
 }
 

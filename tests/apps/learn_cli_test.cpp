@@ -108,7 +108,7 @@ TEST(CliModes, ANetworkTrainedOnDrawsIsComparedWithTheExactScore) {
            "schedule = score-optimal:spacing=0.4\nschedule = edm\nsampler = euler\nsteps = 12\n"
            "images = 500\nbatch = 500\n";
     const auto result = folder.ok("modes toy.suite --csv toy.csv --plot toy.svg --error-plot error.svg");
-    EXPECT_NE(result.out.find("error of the score along the path"), std::string::npos);
+    EXPECT_NE(result.out.find("error of the score, nats"), std::string::npos);
     std::ifstream csv(folder.path("toy.csv"));
     std::string line;
     std::getline(csv, line);
