@@ -71,6 +71,9 @@ class EdmDenoiser final : public Denoiser {
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
 
+    /// The same with convolutions and attention in bfloat16.
+    void use_bf16() { parameters_ = with_bf16_trunk(std::move(parameters_)); }
+
     const EdmModel& model() const { return model_; }
     const Parameters& parameters() const { return parameters_; }
 

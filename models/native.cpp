@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -47,7 +48,14 @@ const std::vector<SpecEntry>& native_entries() {
            SpecParam::Type::choice,
            "auto",
            "wrapper of an EDM network (family edm.precond); auto: the file's metadata",
-           {"auto", "edm", "vp", "ve", "iddpm"}}}}};
+           {"auto", "edm", "vp", "ve", "iddpm"}},
+          {"precision",
+           SpecParam::Type::choice,
+           "float32",
+           "bf16: convolutions and attention in bfloat16; fast where the CPU has such instructions, and "
+           "another "
+           "network to a third digit",
+           {"float32", "bf16"}}}}};
     return entries;
 }
 
@@ -157,6 +165,8 @@ std::string identity_of(const Spec& completed, const std::string& hash,
                         std::initializer_list<const char*> without) {
     Spec identity = completed;
     identity.set("file", SpecValue::of_text("sha256-" + hash));
+    if (completed.text("precision") == "float32")
+        std::erase_if(identity.args, [](const auto& arg) { return arg.first == "precision"; });
     for (const std::string key : without)
         std::erase_if(identity.args, [&](const auto& arg) { return arg.first == key; });
     return identity.print();
@@ -175,6 +185,13 @@ std::shared_ptr<const NativeDenoiser> load_network(const Spec& completed, const 
     const Preconditioning preconditioning =
         Preconditioning::from_metadata(metadata, net->image_size(), where);
     Parameters parameters = checked_parameters(*net, file.tensors, file.path);
+    if (completed.text("precision") == "bf16") {
+        parameters = with_bf16_trunk(std::move(parameters));
+        if (std::none_of(parameters.begin(), parameters.end(),
+                         [](const auto& item) { return item.second.scalar_type() == at::kBFloat16; }))
+            throw Error("spec", "precision=bf16 is for convolutions and attention, and this network has none",
+                        where, "leave precision out");
+    }
     const std::string hash = sha256_file(file.path);
     return std::make_shared<const NativeDenoiser>(preconditioning, std::move(net), std::move(parameters),
                                                   identity_of(completed, hash, {"precond"}), hash,
@@ -198,8 +215,10 @@ std::shared_ptr<const Denoiser> load_edm(const Spec& completed, const Safetensor
     Spec named = completed;
     named.set("precond", SpecValue::of_text(precond_name(precond_of(config, where))));
     const std::string hash = sha256_file(file.path);
-    return std::make_shared<const EdmDenoiser>(
+    auto out = std::make_shared<EdmDenoiser>(
         config, file.tensors, process, identity_of(named, hash, {"prediction", "rescale"}), hash, where);
+    if (completed.text("precision") == "bf16") out->use_bf16();
+    return out;
 }
 
 }  // namespace

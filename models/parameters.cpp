@@ -64,6 +64,17 @@ void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t
     shapes[prefix + ".bias"] = {out};
 }
 
+Parameters with_bf16_trunk(Parameters parameters) {
+    for (auto& [name, weight] : parameters) {
+        const std::string suffix = ".weight";
+        if (!name.ends_with(suffix) || weight.dim() < 3) continue;
+        weight = weight.to(at::kBFloat16);
+        const auto bias = parameters.find(name.substr(0, name.size() - suffix.size()) + ".bias");
+        if (bias != parameters.end()) bias->second = bias->second.to(at::kBFloat16);
+    }
+    return parameters;
+}
+
 int64_t count_of(const ParameterShapes& shapes) {
     int64_t count = 0;
     for (const auto& [name, shape] : shapes) {

@@ -34,6 +34,10 @@ void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t
 void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
                      int64_t kernel = 3);
 
+/// The convolutions and attention projections (layers whose weights have three or more axes) in bfloat16, all else as
+/// it is: embeddings, norms, linear layers and buffers stay float32. Networks run each part in its weights' dtype.
+Parameters with_bf16_trunk(Parameters parameters);
+
 /// Number of scalars in all of them.
 int64_t count_of(const ParameterShapes& shapes);
 

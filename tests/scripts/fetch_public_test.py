@@ -14,6 +14,9 @@ import tempfile
 import threading
 import unittest
 
+import h5py
+import numpy
+
 import convert_network_test as networks
 import safetensors_file
 
@@ -82,6 +85,26 @@ class FetchPublic(unittest.TestCase):
             self.assertIn("flipped_order.out.f64", self.run_script("get_weights.sh", "toy").stdout)
         else:
             self.assertIn("were not verified", result.stderr)
+
+    @unittest.skipUnless("SCHEDBENCH_PROGRAM" in os.environ, "no program is given")
+    def test_three_commands(self):
+        """What a user with the public files types: get_weights, sweep, table."""
+        suite, run = self.root / "toy.suite", self.root / "toy.h5"
+        made = self.run_script("get_weights.sh", "toy").stdout.splitlines()[0]
+        suite.write_text(f"model = native:file={made},process='cosine:T=1000'\nschedule = even\nsampler = ddim\nsteps = 2\n"
+                         "images = 2\nbatch = 2\nlabels = balanced\nextractor = pixels:size=16,channels=3\n"
+                         f"reference = npy:file={self.root / 'x.npy'}\nreference-images = 8\n")
+        numpy.save(self.root / "x.npy", numpy.random.default_rng(1).integers(0, 256, (8, 16, 16, 3), dtype=numpy.uint8))
+        for arguments in (("sweep", suite, "--output", run, "--threads", 1, "--quiet"), ("table", run)):
+            result = subprocess.run([os.environ["SCHEDBENCH_PROGRAM"], *map(str, arguments)], capture_output=True, text=True,
+                                    check=False, cwd=self.root)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("ddim", result.stdout)
+        with h5py.File(run) as file:
+            labels = []
+            file.visititems(lambda name, item: labels.append(item[()].tolist()) if name.endswith("/labels") else None)
+        self.assertEqual(labels, [[0, 1]])
+        self.assertIn(b'"labels":"balanced"', run.read_bytes())
 
     def test_cut_short(self):
         self.out.mkdir()
