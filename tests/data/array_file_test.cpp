@@ -9,6 +9,7 @@
 
 #include "data/npy.h"
 #include "data/npz.h"
+#include "deflated.h"
 #include "temporary_folder.h"
 
 namespace schedbench {
@@ -62,16 +63,7 @@ void append(std::vector<uint8_t>& out, uint64_t value, int width) {
 // A zip archive of one deflated member as numpy.savez_compressed makes it (sizes of 0xffffffff and a zip64
 // extra field in the local header), written here without the code under test.
 std::vector<uint8_t> deflated_npz(const std::string& name, const std::vector<uint8_t>& npy) {
-    std::vector<uint8_t> packed(npy.size() + 100);
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    stream.next_in = const_cast<Bytef*>(npy.data());
-    stream.avail_in = static_cast<uInt>(npy.size());
-    stream.next_out = packed.data();
-    stream.avail_out = static_cast<uInt>(packed.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    packed.resize(stream.total_out);
-    deflateEnd(&stream);
+    const std::vector<uint8_t> packed = deflated(npy, kRawDeflate);
     const uint64_t crc = crc32(0, npy.data(), static_cast<uInt>(npy.size()));
 
     std::vector<uint8_t> out;

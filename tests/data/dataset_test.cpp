@@ -2,7 +2,6 @@
 #include "data/dataset.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <random>
@@ -12,6 +11,7 @@
 #include "data/idx.h"
 #include "data/npy.h"
 #include "data/npz.h"
+#include "deflated.h"
 #include "temporary_folder.h"
 
 namespace schedbench {
@@ -39,17 +39,7 @@ Bytes idx(const std::vector<uint32_t>& shape, const Bytes& values, uint8_t type 
 }
 
 Bytes gzip(const Bytes& plain) {
-    Bytes out(plain.size() + plain.size() / 10 + 100);
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    stream.next_in = const_cast<Bytef*>(plain.data());
-    stream.avail_in = static_cast<uInt>(plain.size());
-    stream.next_out = out.data();
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
+    return deflated(plain, kGzip);
 }
 
 Bytes cut(Bytes bytes, size_t by) {

@@ -8,6 +8,7 @@
 #include "data/image_source.h"
 #include "data/npz.h"
 #include "data/npz_member.h"
+#include "deflated.h"
 #include "temporary_folder.h"
 
 namespace schedbench {
@@ -31,27 +32,13 @@ class Bytes {
     std::vector<uint8_t> bytes;
 };
 
-std::vector<uint8_t> deflated(const std::vector<uint8_t>& data) {
-    std::vector<uint8_t> out(data.size() + 1000);
-    z_stream stream{};
-    EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    stream.next_in = const_cast<Bytef*>(data.data());
-    stream.avail_in = static_cast<uInt>(data.size());
-    stream.next_out = out.data();
-    stream.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    out.resize(stream.total_out);
-    deflateEnd(&stream);
-    return out;
-}
-
 /// Every size, offset and count in zip64 records (APPNOTE 4.3.14, 4.3.15, 4.5.3), after a foreign extra
 /// field.
 std::vector<uint8_t> zip64(const std::vector<std::pair<std::string, std::vector<uint8_t>>>& members,
                            bool pack) {
     Bytes file, directory;
     for (const auto& [name, data] : members) {
-        const std::vector<uint8_t> packed = pack ? deflated(data) : data;
+        const std::vector<uint8_t> packed = pack ? deflated(data, kRawDeflate) : data;
         const uint64_t crc = crc32(0, data.data(), static_cast<uInt>(data.size())), local = file.size();
         file.number(0x04034b50, 4).number(45, 2).number(0, 2).number(pack ? 8 : 0, 2).number(0, 4);
         file.number(crc, 4).number(0xffffffff, 4).number(0xffffffff, 4).number(name.size(), 2).number(20, 2);
