@@ -15,6 +15,8 @@ namespace {
 
 /// A sweep adds whole blocks; so that numbers are round.
 constexpr int64_t kImagesInSteps = 64;
+/// Below this the theory behind an interval does not hold (eval/frechet.h).
+constexpr int64_t kSamplesPerFeature = 16;
 
 std::string joined(const std::vector<std::string>& words) {
     std::string out;
@@ -87,14 +89,27 @@ bool keeps_features(const RunFile& run) {
                        [&](const std::string& id) { return !run.cell(id).extractor.empty(); });
 }
 
+/// Images a cell with which the interval of this metric is one; 0 where it is the reference that is too
+/// small, or the number of features is not stored.
+int64_t images_for_interval(const RunFile& run, const GateRow& row) {
+    if (row.compared->warning.find("the reference has") != std::string::npos || row.compared->id_a.empty())
+        return 0;
+    const auto metrics = run.cell(row.compared->id_a, CellParts::metrics).metrics;
+    const auto found = metrics.find(row.metric);
+    if (found == metrics.end() || !run.has("extractors", found->second.extractor)) return 0;
+    const int64_t wanted = kSamplesPerFeature * run.extractor(found->second.extractor).dim;
+    return (wanted + kImagesInSteps - 1) / kImagesInSteps * kImagesInSteps;
+}
+
 void advise(GateReport& report, const RunFile& fresh, const RunFile& baseline) {
     int64_t images = 0, statistics_images = 0;
     bool hopeless = false, unreliable = false;
     for (const GateRow& row : report.rows) {
         if (row.verdict != GateVerdict::inconclusive) continue;
-        if (!row.compared->reliable)
+        if (!row.compared->reliable) {
             unreliable = true;
-        else if (!row.further)
+            images = std::max(images, images_for_interval(fresh, row));
+        } else if (!row.further)
             hopeless = true;
         else {
             int64_t& wanted = row.metric == "bpd" ? statistics_images : images;
@@ -122,7 +137,9 @@ void advise(GateReport& report, const RunFile& fresh, const RunFile& baseline) {
     }
     if (unreliable)
         report.advice.push_back(
-            "where intervals are unreliable, add images until they are not: at least 16 a feature");
+            "where intervals are unreliable, nothing is decided before there are 16 images a feature; then "
+            "ask "
+            "again");
     if (hopeless)
         report.advice.push_back(
             "where no number of images helps, the error of the reference is too large: take more reference "

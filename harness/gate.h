@@ -46,7 +46,7 @@ struct GateReport {
     std::vector<GateRow> rows;
     std::vector<std::string> notes;
     GateLevels levels;
-    int64_t images = 0;               ///< a cell, so that all inconclusive rows are decided; 0: not needed
+    int64_t images = 0;  ///< a cell, so that inconclusive rows are decided, or have intervals; 0: not needed
     int64_t statistics_images = 0;    ///< the same for bits/dim: images of the split
     std::vector<std::string> advice;  ///< what to do about inconclusive rows, a line each
 };
