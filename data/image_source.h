@@ -33,8 +33,8 @@ std::unique_ptr<ImageSource> open_image_folder(const std::string& folder, int64_
 std::unique_ptr<ImageSource> open_npy_images(const std::string& file, const std::string& layout = "auto",
                                              int64_t limit = 0);
 
-/// The same of one array of an .npz file, stored or deflated. In order is fastest: a deflated array is unpacked
-/// anew from its start for images before those read last.
+/// The same of one array of an .npz file, stored or deflated. In order is fastest: a deflated array is
+/// unpacked anew from its start for images before those read last.
 std::unique_ptr<ImageSource> open_npz_images(const std::string& file, const std::string& array,
                                              const std::string& layout = "auto", int64_t limit = 0);
 
