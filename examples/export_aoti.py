@@ -13,10 +13,8 @@ import unet
 weights, out = sys.argv[1:]
 network = unet.load(weights)
 config = network.config
-side = int(unet.read_safetensors(weights)[0].get("image_size", 32))
-inputs = [torch.zeros(2, config["in_channels"], side, side), torch.zeros(2)]
-if config["num_classes"]:
-    inputs.append(torch.zeros(2, dtype=torch.long))
+inputs = unet.example_inputs(weights, config)
+side = inputs[0].shape[2]
 
 with open("/proc/cpuinfo") as file:  # the compiler may use whatever this CPU has
     features = next(line.split(":")[1].strip() for line in file if line.startswith("flags"))
@@ -24,9 +22,9 @@ about = {"torch": torch.__version__, "device": "cpu", "cpu": features,
          "inputs": json.dumps({"channels": config["in_channels"], "size": side, "classes": config["num_classes"] or 0})}
 
 batch = torch.export.Dim("batch", min=1, max=65536)
-shapes = tuple({0: batch} for _ in inputs) + (() if config["num_classes"] else (None,))
+shapes = tuple({0: batch} for _ in inputs)
 with torch.no_grad():
-    program = torch.export.export(network, tuple(inputs), dynamic_shapes=shapes[:len(inputs)])
+    program = torch.export.export(network, tuple(inputs), dynamic_shapes=shapes)
     torch._inductor.aoti_compile_and_package(program, package_path=out, inductor_configs={
         "aot_inductor.link_libtorch": False,  # schedbench brings it
         "aot_inductor.metadata": {"schedbench." + key: value for key, value in about.items()}})

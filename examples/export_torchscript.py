@@ -13,10 +13,8 @@ network = unet.load(weights)
 config = network.config
 
 # Any sizes but those that must be kept: tracing keeps the side of the image, not the number of images.
-side = int(unet.read_safetensors(weights)[0].get("image_size", 32))
-inputs = [torch.zeros(2, config["in_channels"], side, side), torch.zeros(2)]
-if config["num_classes"]:
-    inputs.append(torch.zeros(2, dtype=torch.long))
+inputs = unet.example_inputs(weights, config)
+side = inputs[0].shape[2]
 
 with torch.no_grad():
     program = torch.jit.trace(network, inputs, check_trace=False)

@@ -137,3 +137,10 @@ def load(path):
     network = UNet(json.loads(about["config"]))
     network.load_state_dict({name: value.float() for name, value in tensors.items()})
     return network.eval()
+
+
+def example_inputs(path, config):
+    """Two images, times and, of a conditional network, labels, of the size that the weight file names."""
+    side = int(read_safetensors(path)[0].get("image_size", 32))
+    labels = [torch.zeros(2, dtype=torch.long)] if config["num_classes"] else []
+    return [torch.zeros(2, config["in_channels"], side, side), torch.zeros(2), *labels]

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,19 @@ using Bytes = std::vector<uint8_t>;
 
 /// Well-formed files, written by the program's own writers into `folder`.
 std::vector<Bytes> seeds(const std::string& folder);
+
+/// The bytes of files that `write(path, what)` makes in `folder`, one of each of `all`.
+template <class All, class Write>
+std::vector<Bytes> written(const std::string& folder, const All& all, Write&& write) {
+    std::vector<Bytes> out;
+    for (const auto& what : all) {
+        const std::string path = folder + "/seed";
+        write(path, what);
+        std::ifstream in(path, std::ios::binary);
+        out.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    }
+    return out;
+}
 
 /// The bytes as a file that lives in memory.
 class MemoryFile {

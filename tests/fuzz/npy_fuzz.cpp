@@ -1,7 +1,4 @@
 // Any bytes as an NPY file.
-#include <fstream>
-#include <iterator>
-
 #include "data/npy.h"
 #include "fuzz_target.h"
 
@@ -13,14 +10,7 @@ std::vector<Bytes> seeds(const std::string& folder) {
                                           {{4}, std::vector<int64_t>{1, -2, 3, 4}},
                                           {{2, 2, 2, 1}, std::vector<uint8_t>(8, 7)},
                                           {{0, 5}, std::vector<float>{}}};
-    std::vector<Bytes> out;
-    for (const NpyArray& array : arrays) {
-        const std::string path = folder + "/seed.npy";
-        write_npy(path, array);
-        std::ifstream in(path, std::ios::binary);
-        out.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
-    return out;
+    return written(folder, arrays, write_npy);
 }
 
 }  // namespace schedbench::fuzz

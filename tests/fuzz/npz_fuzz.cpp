@@ -1,7 +1,4 @@
 // Any bytes as an NPZ file.
-#include <fstream>
-#include <iterator>
-
 #include "data/npz.h"
 #include "fuzz_target.h"
 
@@ -27,14 +24,10 @@ Bytes from_hex(const std::string& text) {
 
 std::vector<Bytes> seeds(const std::string& folder) {
     const NpyArray numbers{{2, 3}, std::vector<double>(6, 1.5)}, bytes{{4}, std::vector<uint8_t>(4, 7)};
-    std::vector<Bytes> out = {from_hex(kDeflated)};
-    for (const std::map<std::string, NpyArray>& arrays :
-         {std::map<std::string, NpyArray>{{"mu", numbers}, {"labels", bytes}}, {{"arr_0", bytes}}, {}}) {
-        const std::string path = folder + "/seed.npz";
-        write_npz(path, arrays);
-        std::ifstream in(path, std::ios::binary);
-        out.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
+    const std::vector<std::map<std::string, NpyArray>> files = {
+        {{"mu", numbers}, {"labels", bytes}}, {{"arr_0", bytes}}, {}};
+    std::vector<Bytes> out = written(folder, files, write_npz);
+    out.push_back(from_hex(kDeflated));
     return out;
 }
 

@@ -1,10 +1,6 @@
 // Any bytes as a safetensors file.
 #include <ATen/ATen.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
 #include "fuzz_target.h"
 #include "models/safetensors.h"
 
@@ -16,18 +12,13 @@ std::vector<Bytes> seeds(const std::string& folder) {
                                                        {"scalar", at::ones({}, at::kDouble)},
                                                        {"empty", at::zeros({0, 5})},
                                                        {"flags", at::ones({3}, at::kBool)}};
-    std::vector<Bytes> out;
-    for (const auto& [tensors, metadata] :
-         {std::pair<std::map<std::string, at::Tensor>, std::map<std::string, std::string>>{
-              several, {{"family", "edm.precond"}, {"config", "{\"a\": 1}"}}},
-          {{{"one", at::ones({1})}}, {}},
-          {{}, {}}}) {
-        const std::string path = folder + "/seed.safetensors";
-        write_safetensors(path, tensors, metadata);
-        std::ifstream in(path, std::ios::binary);
-        out.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
-    return out;
+    using File = std::pair<std::map<std::string, at::Tensor>, std::map<std::string, std::string>>;
+    const std::vector<File> files = {{several, {{"family", "edm.precond"}, {"config", "{\"a\": 1}"}}},
+                                     {{{"one", at::ones({1})}}, {}},
+                                     {{}, {}}};
+    return written(folder, files, [](const std::string& path, const File& file) {
+        write_safetensors(path, file.first, file.second);
+    });
 }
 
 }  // namespace schedbench::fuzz
