@@ -147,7 +147,14 @@ TEST(GoldenWeightFiles, EveryWeightFileBelongsToAFamilyThatIsChecked) {
     EXPECT_GT(files, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, GoldenNetworks, testing::ValuesIn(network_families()),
+/// Of other projects: for our own there is nothing to compare with.
+std::vector<std::string> published_families() {
+    std::vector<std::string> out = network_families();
+    std::erase_if(out, [](const std::string& family) { return family.starts_with("schedbench."); });
+    return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, GoldenNetworks, testing::ValuesIn(published_families()),
                          [](const auto& family) { return family.param.substr(0, family.param.find('.')); });
 
 }  // namespace
