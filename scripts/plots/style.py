@@ -71,7 +71,10 @@ def shared_legend(figure, axes, looks):
     handles = {label: handles[label] for label in order}
     if handles:
         widest = max(len(label) for label in handles)
-        fits = max(1, int(figure.get_size_inches()[0] * 11 / (widest + 8)))
+        width, height = figure.get_size_inches()
+        fits = max(1, int(width * 11 / (widest + 8)))
+        rows = -(-len(handles) // fits)
+        figure.set_size_inches(width, height + 0.2 * max(0, rows - 2))  # a long legend does not press the panels flat
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(fits, len(handles)),
                       frameon=False, handlelength=3.2)
 
