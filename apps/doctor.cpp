@@ -117,7 +117,8 @@ Check check_writable(const std::string& folder) {
 
 Check check_cache(const CacheSettings& cache) {
     if (cache.folder.empty())
-        return {"feature cache", "optional", "none: features are made anew each time", ""};
+        return {"feature cache", "optional", "none: features are made anew each time",
+                "give --cache FOLDER, or unset SCHEDBENCH_CACHE, to keep them"};
     const CacheSize size = feature_cache_size(cache.folder);
     char text[96];
     std::snprintf(text, sizeof text, ": %lld entries, %.3g GB of at most %.3g GB (--cache-limit)",
