@@ -1,5 +1,4 @@
 #include "harness/likelihood_table.h"
-#include "harness/json_number.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +6,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <tuple>
+
+#include "harness/json_number.h"
 
 namespace schedbench {
 
@@ -157,6 +158,7 @@ nlohmann::json likelihood_json(const std::vector<LikelihoodRow>& rows) {
              {"steps", row.steps},
              {"bits_per_dim", row.bits_per_dim.value},
              {"se", json_number(row.bits_per_dim.se)},
+             {"n", row.bits_per_dim.n},
              {"path", row.path},
              {"terms",
               {{"decoder", row.decoder_term}, {"edges", row.edge_terms}, {"prior", row.prior_term}}}});

@@ -167,8 +167,9 @@ TEST(CliBpd, RowsAgainstClosedForms) {
     std::map<std::string, double> value;
     for (const auto& row : rows) {
         EXPECT_EQ(cli::keys(row),
-                  (std::vector<std::string>{"bits_per_dim", "clip", "decoder", "first_step", "path", "se",
+                  (std::vector<std::string>{"bits_per_dim", "clip", "decoder", "first_step", "n", "path", "se",
                                             "split", "steps", "stride", "terms", "variance"}));
+        EXPECT_EQ(row.at("n"), 128);
         double sum = row.at("terms").at("decoder").get<double>() + row.at("terms").at("prior").get<double>();
         for (const auto& edge : row.at("terms").at("edges")) sum += edge.get<double>();
         EXPECT_NEAR(sum, row.at("bits_per_dim").get<double>(), 1e-12);
