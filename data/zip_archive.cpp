@@ -14,7 +14,8 @@ constexpr uint64_t kElsewhere16 = 0xffff, kElsewhere32 = 0xffffffff;
 
 }  // namespace
 
-ZipArchive::ZipArchive(const std::string& path) : path_(path), file_(path), bytes_(file_.bytes()) {
+ZipArchive::ZipArchive(const std::string& path)
+    : path_((regular_file_size(path), path)), file_(path), bytes_(file_.bytes()) {
     read_directory();
 }
 

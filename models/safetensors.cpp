@@ -2,14 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/mapped_file.h"
 
 namespace schedbench {
 
@@ -52,39 +47,6 @@ const char* dtype_name(at::ScalarType type) {
         if (type == dtype.type) return dtype.name;
     throw Error("file", "a tensor has a dtype that safetensors cannot hold", "safetensors");
 }
-
-/// The file's bytes as this process's own: what is changed of them is copied, and the file stays as it is.
-class Mapping {
-  public:
-    explicit Mapping(const std::string& path) {
-        const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        struct stat about {};
-        if (file < 0 || ::fstat(file, &about) != 0) fail(file, path, "cannot be opened for reading");
-        if (!S_ISREG(about.st_mode)) fail(file, path, "is no file");
-        size_ = static_cast<uint64_t>(about.st_size);
-        void* const start =
-            size_ > 0 ? ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0) : nullptr;
-        if (start == MAP_FAILED) fail(file, path, "cannot be mapped into memory");
-        ::close(file);
-        data_ = static_cast<char*>(start);
-    }
-    ~Mapping() {
-        if (data_) ::munmap(data_, size_);
-    }
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-    char* data() const { return data_; }
-    uint64_t size() const { return size_; }
-
-  private:
-    [[noreturn]] static void fail(int file, const std::string& path, const std::string& what) {
-        const std::string reason = errno ? std::string(": ") + std::strerror(errno) : "";
-        if (file >= 0) ::close(file);
-        throw Error("file", what + reason, path);
-    }
-    char* data_ = nullptr;
-    uint64_t size_ = 0;
-};
 
 struct Entry {
     std::string name;
@@ -152,8 +114,7 @@ nlohmann::json parse_header(const char* begin, uint64_t size, const std::string&
 }
 
 /// Files that are given by mistake, known by how they begin.
-void check_kind(const Mapping& file, const std::string& path) {
-    const std::string_view start(file.data(), std::min<uint64_t>(file.size(), 4));
+void check_kind(std::string_view start, const std::string& path) {
     if (start.starts_with("PK\x03\x04") || start.starts_with("\x80\x02") || start.starts_with("\x80\x03") ||
         start.starts_with("\x80\x04"))
         throw Error("file", "is a pickle or an archive of PyTorch, not a safetensors file", path,
@@ -163,17 +124,18 @@ void check_kind(const Mapping& file, const std::string& path) {
 }  // namespace
 
 SafetensorsFile read_safetensors(const std::string& path) {
-    const auto mapping = std::make_shared<const Mapping>(path);
-    const uint64_t size = mapping->size();
+    const auto mapping = std::make_shared<const MappedFile>(path, MappedFile::Access::own);
+    char* const bytes = reinterpret_cast<char*>(mapping->own_bytes().data());
+    const uint64_t size = mapping->bytes().size();
     uint64_t header_size = 0;
     if (size < 8) bad(path, 0, "the file is shorter than 8 bytes");
-    std::memcpy(&header_size, mapping->data(), 8);
-    if (header_size > size - 8) check_kind(*mapping, path);
+    std::memcpy(&header_size, bytes, 8);
+    if (header_size > size - 8) check_kind({bytes, 4}, path);
     if (header_size > size - 8 || header_size > (uint64_t{100} << 20))
         bad(path, 0,
             "the header length " + std::to_string(header_size) + " does not fit a file of " +
                 std::to_string(size) + " bytes");
-    const nlohmann::json json = parse_header(mapping->data() + 8, header_size, path);
+    const nlohmann::json json = parse_header(bytes + 8, header_size, path);
 
     SafetensorsFile file;
     file.path = path;
@@ -206,7 +168,7 @@ SafetensorsFile read_safetensors(const std::string& path) {
                 std::to_string(size));
     for (const Entry& entry : entries) {
         const auto options = at::TensorOptions().dtype(entry.type);
-        char* const place = mapping->data() + data_start + entry.begin;
+        char* const place = bytes + data_start + entry.begin;
         if (entry.type == at::kBool)
             for (char* byte = place; byte < place + (entry.end - entry.begin); ++byte)
                 if (*byte != 0 && *byte != 1)
