@@ -1,7 +1,6 @@
 #include "core/aoti_package.h"
 
 #include <c10/core/GradMode.h>
-#include <c10/util/Exception.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/headeronly/version.h>
 
@@ -15,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/program_file.h"
 
 namespace schedbench {
 
@@ -28,23 +28,6 @@ namespace {
 
 constexpr const char* kHint =
     "write it with examples/export_aoti.py on this machine, with the torch of this program";
-
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
-
-/// The one boundary where exceptions of AOTInductor become ours.
-template <class Work>
-auto guarded(const char* kind, const std::string& what, const std::string& where, const char* hint,
-             Work&& work) {
-    try {
-        return work();
-    } catch (const c10::Error& e) {
-        throw Error(kind, what + ": " + first_line(e.what_without_backtrace()), where, hint);
-    } catch (const std::exception& e) {
-        throw Error(kind, what + ": " + first_line(e.what()), where, hint);
-    }
-}
 
 std::string cpu_features() {
     std::ifstream file("/proc/cpuinfo");
@@ -80,14 +63,8 @@ std::vector<std::string> missing_cpu_features(const std::string& wanted, const s
 }
 
 AotiPackage AotiPackage::load(const std::string& path) {
-    std::error_code code;
-    if (path.empty() || !std::filesystem::is_regular_file(path, code))
-        throw Error("file", "there is no such AOTInductor package", path.empty() ? "file=" : path, kHint);
-    char start[4] = {};
-    std::ifstream(path, std::ios::binary).read(start, 4);
-    if (std::string_view(start, 4) != "PK\x03\x04")
-        throw Error("file", "is no AOTInductor package (it does not begin as a zip archive)", path, kHint);
-    const auto about = guarded("file", "cannot be read as an AOTInductor package", path, kHint, [&] {
+    check_program_file(path, "AOTInductor package", kHint);
+    const auto about = guarded("file", "cannot be read as an AOTInductor package", path, kHint, first_line, [&] {
         return torch::inductor::AOTIModelPackageLoader::load_metadata_from_package(path, "model");
     });
     const auto said = [&](const char* key) {
@@ -128,7 +105,7 @@ AotiPackage AotiPackage::load(const std::string& path) {
     if (out.channels_ <= 0 || out.size_ <= 0 || out.classes_ < 0)
         throw Error("file", "has impossible schedbench.inputs", path, kHint);
     out.program_ = guarded("file", "cannot be loaded", path,
-                           "export with aot_inductor.link_libtorch False, as examples/export_aoti.py does",
+                           "export with aot_inductor.link_libtorch False, as examples/export_aoti.py does", first_line,
                            [&] { return std::make_shared<const Program>(path); });
     out.path_ = path;
     out.hash_ = sha256_file(path);
@@ -136,7 +113,7 @@ AotiPackage AotiPackage::load(const std::string& path) {
 }
 
 at::Tensor AotiPackage::call(const std::vector<at::Tensor>& inputs) const {
-    std::vector<at::Tensor> outputs = guarded("model", "the compiled program failed", path_, "", [&] {
+    std::vector<at::Tensor> outputs = guarded("model", "the compiled program failed", path_, "", first_line, [&] {
         const std::lock_guard<std::mutex> guard(program_->lock);
         const c10::NoGradGuard no_grad;
         return program_->loader.run(inputs);

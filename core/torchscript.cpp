@@ -2,7 +2,6 @@
 
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/util/Exception.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -16,6 +15,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/program_file.h"
 
 namespace schedbench {
 
@@ -47,25 +47,6 @@ std::string last_line(const std::string& text) {
     return last.empty() ? "no reason given" : last;
 }
 
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
-
-/// The one boundary where exceptions of LibTorch's TorchScript become ours.
-template <class Work, class Line>
-auto guarded(const char* kind, const std::string& what, const std::string& where, const char* hint, Line line,
-             Work&& work) {
-    try {
-        return work();
-    } catch (const Error&) {
-        throw;
-    } catch (const c10::Error& e) {
-        throw Error(kind, what + ": " + line(e.what_without_backtrace()), where, hint);
-    } catch (const std::exception& e) {
-        throw Error(kind, what + ": " + line(e.what()), where, hint);
-    }
-}
-
 std::string call_failure(const std::string& method) {
     return "the TorchScript program failed in " + method + "()";
 }
@@ -73,13 +54,7 @@ std::string call_failure(const std::string& method) {
 }  // namespace
 
 TorchScript TorchScript::load(const std::string& path) {
-    std::error_code code;
-    if (path.empty() || !std::filesystem::is_regular_file(path, code))
-        throw Error("file", "there is no such TorchScript file", path.empty() ? "file=" : path, kHint);
-    char start[4] = {};
-    std::ifstream(path, std::ios::binary).read(start, 4);
-    if (std::string_view(start, 4) != "PK\x03\x04")
-        throw Error("file", "is no TorchScript file (it does not begin as a zip archive)", path, kHint);
+    check_program_file(path, "TorchScript file", kHint);
     auto program = std::make_shared<Program>();
     guarded("file", "cannot be read as TorchScript", path, kHint, first_line, [&] {
         program->module = torch::jit::load(path, c10::Device(c10::kCPU));
