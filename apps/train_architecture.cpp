@@ -1,5 +1,7 @@
 #include "apps/train_architecture.h"
 
+#include <c10/util/accumulate.h>
+
 #include <nlohmann/json.hpp>
 
 #include "apps/comma_list.h"
@@ -99,9 +101,9 @@ std::shared_ptr<const TrainableNetwork> mlp(const Options& options, const Traini
         if (options.has(name))
             throw Error("option", "is not for the architecture mlp, whose data are vectors",
                         "--" + std::string(name), "leave it out");
-    if (options.number("dropout") != 0 || options.on("class-conditional"))
-        throw Error("option", "the architecture mlp has neither dropout nor classes", "--architecture",
-                    "leave --dropout and --class-conditional out");
+    if (options.number("dropout") != 0 || options.on("class-conditional") || options.on("bf16"))
+        throw Error("option", "the architecture mlp has neither dropout nor classes nor convolutions in bfloat16",
+                    "--architecture", "leave --dropout, --class-conditional and --bf16 out");
     Preconditioning d;
     set_levels(d, options, objective);
     d.image_size = 1;
@@ -119,8 +121,7 @@ TrainingData load_training_data(const Spec& spec, const std::string& where) {
     TrainingData out;
     if (spec.name == "exact") {
         auto target = make_exact(spec, where);
-        out.channels = 1, out.height = out.width = 1;
-        for (const int64_t extent : target->shape()) out.channels *= extent;
+        out.channels = c10::multiply_integers(target->shape()), out.height = out.width = 1;
         out.source = exact_source(std::move(target), kDraws, 0, {out.channels, 1, 1});
         return out;
     }

@@ -262,9 +262,8 @@ std::string AdaptiveSchedule::advice() const {
     if (measured_sigma_.empty() || velocity_.kind != Velocity::Kind::entered) return "";
     const PathPoint entered = path_point(form_, process_.locate(measured_sigma_[0], TimeRule::fractional)),
                     left = path_point(form_, process_.locate(measured_sigma_[1], TimeRule::fractional));
-    double mean = 0;
-    for (const double cost : measured_cost_)
-        mean += std::sqrt(cost) / static_cast<double>(measured_cost_.size());
+    const double mean =
+        cumulative_length(measured_cost_, 0.5, 0).back() / static_cast<double>(measured_cost_.size());
     const Velocity geometric{Velocity::Kind::geometric};
     const double steps =
         std::sqrt(measured_cost_[0] * geometric.squared(entered, left) / velocity_.squared(entered, left)) /

@@ -12,75 +12,47 @@ namespace schedbench {
 
 namespace {
 
-class TrainableUNet final : public TrainableNetwork {
+/// A network of models/network.h between the preconditioning of the weight files: UNet and Mlp.
+template <class Net>
+class TrainableNative final : public TrainableNetwork {
   public:
-    explicit TrainableUNet(const NetworkDescription& description)
-        : description_(description), net_(description.config) {}
-
-    const ParameterShapes& parameter_shapes() const override { return net_.parameter_shapes(); }
-    Parameters initial_parameters(uint64_t seed) const override { return net_.initial_parameters(seed); }
-    bool in_trunk(const std::string& name) const override {
-        return name.find("emb") == std::string::npos && name.find("norm") == std::string::npos &&
-               name.find("_layers.0.") == std::string::npos && !name.starts_with("out.0.");
+    /// `metadata`: what its weight file says beside the preconditioning.
+    TrainableNative(Preconditioning preconditioning, Net net, double dropout,
+                    std::map<std::string, std::string> metadata)
+        : preconditioning_(std::move(preconditioning)),
+          net_(std::make_shared<const Net>(std::move(net))),
+          dropout_(dropout),
+          metadata_(std::move(metadata)) {
+        preconditioning_.to_metadata(metadata_);
     }
-    std::vector<int64_t> shape() const override {
-        return {net_.in_channels(), description_.image_size, description_.image_size};
-    }
-    int64_t classes() const override { return net_.classes(); }
-    int64_t macs() const override { return net_.macs(description_.image_size, description_.image_size); }
-    const Spec& process() const override { return description_.process; }
-    double sigma_data() const override { return description_.sigma_data; }
-    double dropout() const override { return description_.config.dropout; }
-    DenoiserOutput denoise(const Parameters& parameters, const at::Tensor& x, const at::Tensor& levels,
-                           const at::Tensor& model_time, const at::Tensor& labels,
-                           double dropout) const override {
-        return network_denoise(description_, net_, parameters, x, levels, model_time, labels, dropout);
-    }
-    std::map<std::string, std::string> metadata() const override {
-        std::map<std::string, std::string> metadata;
-        description_.to_metadata(metadata);
-        return metadata;
-    }
-    std::shared_ptr<const Denoiser> denoiser(const Parameters& parameters) const override {
-        return std::make_shared<const NativeDenoiser>(description_, parameters, "training", "");
-    }
-
-  private:
-    NetworkDescription description_;
-    UNet net_;
-};
-
-class TrainableMlp final : public TrainableNetwork {
-  public:
-    TrainableMlp(Preconditioning preconditioning, const MlpConfig& config)
-        : preconditioning_(std::move(preconditioning)), net_(std::make_shared<const Mlp>(config)) {}
 
     const ParameterShapes& parameter_shapes() const override { return net_->parameter_shapes(); }
     Parameters initial_parameters(uint64_t seed) const override { return net_->initial_parameters(seed); }
-    bool in_trunk(const std::string& name) const override { return name.starts_with("blocks."); }
-    std::vector<int64_t> shape() const override { return {net_->in_channels(), 1, 1}; }
-    int64_t classes() const override { return 0; }
-    int64_t macs() const override { return net_->macs(1, 1); }
+    std::vector<int64_t> shape() const override {
+        return {net_->in_channels(), preconditioning_.image_size, preconditioning_.image_size};
+    }
+    int64_t classes() const override { return net_->classes(); }
+    int64_t macs() const override {
+        return net_->macs(preconditioning_.image_size, preconditioning_.image_size);
+    }
     const Spec& process() const override { return preconditioning_.process; }
     double sigma_data() const override { return preconditioning_.sigma_data; }
-    double dropout() const override { return 0; }
+    double dropout() const override { return dropout_; }
     DenoiserOutput denoise(const Parameters& parameters, const at::Tensor& x, const at::Tensor& levels,
-                           const at::Tensor& model_time, const at::Tensor& labels, double) const override {
-        return network_denoise(preconditioning_, *net_, parameters, x, levels, model_time, labels);
+                           const at::Tensor& model_time, const at::Tensor& labels,
+                           double dropout) const override {
+        return network_denoise(preconditioning_, *net_, parameters, x, levels, model_time, labels, dropout);
     }
-    std::map<std::string, std::string> metadata() const override {
-        std::map<std::string, std::string> metadata{{"family", Mlp::kFamily},
-                                                    {"config", net_->config().to_json().dump()}};
-        preconditioning_.to_metadata(metadata);
-        return metadata;
-    }
+    std::map<std::string, std::string> metadata() const override { return metadata_; }
     std::shared_ptr<const Denoiser> denoiser(const Parameters& parameters) const override {
         return std::make_shared<const NativeDenoiser>(preconditioning_, net_, parameters, "training", "");
     }
 
   private:
     Preconditioning preconditioning_;
-    std::shared_ptr<const Mlp> net_;
+    std::shared_ptr<const Net> net_;
+    double dropout_;
+    std::map<std::string, std::string> metadata_;
 };
 
 class TrainableEdm final : public TrainableNetwork {
@@ -100,11 +72,6 @@ class TrainableEdm final : public TrainableNetwork {
         return model_.network().initial_parameters(seed);
     }
     bool is_trained(const std::string& name) const override { return !EdmNetwork::is_buffer(name); }
-    bool in_trunk(const std::string& name) const override {
-        for (const char* kept : {".map_", ".affine.", "norm", ".resample_filter"})
-            if (name.find(kept) != std::string::npos) return false;
-        return true;
-    }
     std::vector<int64_t> shape() const override {
         const EdmNetworkConfig& c = model_.network().config();
         return {c.in_channels, c.img_resolution, c.img_resolution};
@@ -138,12 +105,16 @@ class TrainableEdm final : public TrainableNetwork {
 }  // namespace
 
 std::shared_ptr<const TrainableNetwork> trainable_unet(const NetworkDescription& description) {
-    return std::make_shared<const TrainableUNet>(description);
+    std::map<std::string, std::string> metadata;
+    description.to_metadata(metadata);
+    return std::make_shared<const TrainableNative<UNet>>(description, UNet(description.config),
+                                                         description.config.dropout, std::move(metadata));
 }
 
 std::shared_ptr<const TrainableNetwork> trainable_mlp(const Preconditioning& preconditioning,
                                                       const MlpConfig& config) {
-    return std::make_shared<const TrainableMlp>(preconditioning, config);
+    std::map<std::string, std::string> metadata{{"family", Mlp::kFamily}, {"config", config.to_json().dump()}};
+    return std::make_shared<const TrainableNative<Mlp>>(preconditioning, Mlp(config), 0, std::move(metadata));
 }
 
 std::shared_ptr<const TrainableNetwork> trainable_edm(const nlohmann::json& config,

@@ -25,9 +25,6 @@ class TrainableNetwork {
     virtual Parameters initial_parameters(uint64_t seed) const = 0;
     /// False for what the weight file holds but training leaves alone.
     virtual bool is_trained(const std::string&) const { return true; }
-    /// True for the parameters that become bfloat16 when that is asked for: convolutions and attention.
-    /// Embeddings and norms stay float32.
-    virtual bool in_trunk(const std::string& name) const = 0;
 
     virtual std::vector<int64_t> shape() const = 0;  ///< of an image: {C, H, W}
     virtual int64_t classes() const = 0;             ///< 0 = unconditional

@@ -200,15 +200,6 @@ double learning_rate(const TrainOptions& o, int64_t step) {
     return o.learning_rate * warm * std::min(1.0, left);
 }
 
-/// The map that the network computes with: bf16 convolutions and attention, everything else float32.
-Parameters compute_parameters(const TrainableNetwork& net, const Parameters& weights, bool bf16) {
-    if (!bf16) return weights;
-    Parameters out = weights;
-    for (auto& [name, value] : out)
-        if (net.in_trunk(name)) value = value.to(at::kBFloat16);
-    return out;
-}
-
 void adam_step(TrainState& state, const TrainOptions& options) {
     c10::NoGradGuard no_grad;
     double norm = 0;
@@ -289,7 +280,7 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
         TrainingPass pass;
         // Dropout is the one draw that is ATen's: seeded by the step, so that a continued run repeats it.
         if (net.dropout() > 0) at::manual_seed(options.seed * 1000003 + static_cast<uint64_t>(state.step));
-        const Parameters compute = compute_parameters(net, state.weights, options.bf16);
+        const Parameters compute = options.bf16 ? with_bf16_trunk(state.weights) : state.weights;
         const at::Tensor loss = objective_loss(options.objective, net, process, compute, batch, state.moments,
                                                net.dropout(), adapts ? &pass : nullptr);
         loss.backward();
