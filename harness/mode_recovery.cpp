@@ -19,26 +19,6 @@ namespace {
 
 constexpr int kErrorLevels = 41;
 
-/// Means of the components [K, d], from a completed spec of an exact target.
-at::Tensor component_means(const Spec& spec, int64_t dims) {
-    if (spec.sub == "mixture")
-        return at::tensor(spec.numbers("means"), at::kDouble).reshape({-1, dims}).clone();
-    if (spec.sub == "cantor") {
-        // Mid-points of the intervals: the sum of 2 b_i / 3^i over binary digits b_i, and half an interval.
-        const long long depth = spec.integer("depth");
-        std::vector<double> out;
-        for (long long k = 0; k < 1LL << depth; ++k) {
-            double x = 0.5 * std::pow(3.0, static_cast<double>(-depth));
-            for (long long i = 1; i <= depth; ++i)
-                x += static_cast<double>(2 * ((k >> (depth - i)) & 1)) *
-                     std::pow(3.0, static_cast<double>(-i));
-            out.push_back(x);
-        }
-        return at::tensor(out, at::kDouble).reshape({-1, 1}).clone();
-    }
-    return at::zeros({1, dims}, at::kDouble);
-}
-
 /// x [n, shape...]
 at::Tensor shares(const at::Tensor& x, const at::Tensor& means) {
     const at::Tensor rows = x.flatten(1).unsqueeze(1);
@@ -80,8 +60,8 @@ ModeRow measured(const PlannedCell& cell, const ModeReference& reference, const 
     row.schedule = cell.schedule_spec.print();
     row.sampler = sampler.spec().print();
     row.steps = cell.steps;
-    row.modes = reference.means.size(0);
-    row.found = (shares(x, reference.means) >= 0.5 * reference.share).sum().item<int64_t>();
+    row.modes = reference.target->means().size(0);
+    row.found = (shares(x, reference.target->means()) >= 0.5 * reference.share).sum().item<int64_t>();
     row.samples = likelihood_of(*reference.target, x);
     return row;
 }
@@ -92,13 +72,10 @@ ModeReference mode_reference(const PlannedModel& model, int64_t draws, uint64_t 
     ModeReference out;
     out.model = model.raw;
     out.target = target_of(model);
-    int64_t dims = 1;
-    for (int64_t extent : out.target->shape()) dims *= extent;
     std::vector<int64_t> ids(static_cast<size_t>(draws));
     std::iota(ids.begin(), ids.end(), 0);
     const at::Tensor data = exact_source(out.target, draws, seed + 1)->images(ids);
-    out.means = component_means(Spec::parse(out.target->spec()), dims);
-    out.share = shares(data, out.means);
+    out.share = shares(data, out.target->means());
     out.likelihood = likelihood_of(*out.target, data);
     if (model.raw != out.target)
         out.error = score_error(*model.raw, *out.target, kErrorLevels, draws, seed + 3);

@@ -21,8 +21,7 @@ struct MeanLogLikelihood {
 struct ModeReference {
     std::shared_ptr<const Denoiser> model;
     std::shared_ptr<const ExactTarget> target;
-    at::Tensor means;              ///< [K, d] of the components
-    at::Tensor share;              ///< [K] of the target's own draws, by nearest mean
+    at::Tensor share;              ///< [K] of the target's own draws, by nearest mean of a component
     MeanLogLikelihood likelihood;  ///< of the target's own draws
     ScoreError error;              ///< of a network; empty for an exact score
 };

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,15 +15,11 @@ namespace schedbench {
 ScoreError score_error(const Denoiser& model, const ExactTarget& target, int levels, int64_t draws,
                        uint64_t seed) {
     SCHEDBENCH_ASSERT(levels >= 2 && draws >= 2);
-    const auto size = [](const Denoiser& d) {
-        int64_t product = 1;
-        for (const int64_t extent : d.shape()) product *= extent;
-        return product;
-    };
-    if (size(model) != size(target))
+    const int64_t size = c10::multiply_integers(model.shape()), wanted = c10::multiply_integers(target.shape());
+    if (size != wanted)
         throw Error("shape",
-                    "its samples have " + std::to_string(size(model)) + " elements, not the " +
-                        std::to_string(size(target)) + " of " + target.spec(),
+                    "its samples have " + std::to_string(size) + " elements, not the " + std::to_string(wanted) +
+                        " of " + target.spec(),
                     model.spec());
     std::vector<int64_t> sizes = model.shape();
     sizes.insert(sizes.begin(), draws);

@@ -37,6 +37,7 @@ class ExactTarget final : public Denoiser {
     std::vector<int64_t> shape() const override { return shape_; }
     bool differentiable() const override { return true; }
     std::string spec() const override { return spec_; }
+    const at::Tensor& means() const { return means_; }  ///< of the components, [K, d] float64
 
     /// grad log p_sigma(x), like x; levels [B] float64 > 0.
     at::Tensor score(const at::Tensor& x, const at::Tensor& levels) const;
