@@ -155,7 +155,7 @@ const DenoisingStatistics& Learning::statistics(const PlannedModel& model, const
                                });
             const RunLock lock(cache);
             RunEdit edit(lock, {});
-            edit.replace(statistics_record(fresh));
+            edit.put(statistics_record(fresh));
             edit.commit();
             statistics_[id] = std::move(fresh);
         });
@@ -188,15 +188,7 @@ LearnedRecord Learning::record(const LearnedSchedule& learned) const {
 }
 
 void Learning::put_records(RunEdit& run) const {
-    for (const auto& [id, stats] : statistics_) {
-        const StatisticsRecord record = statistics_record(stats);
-        const bool grown =
-            run.has("statistics", id) && run.statistics(id).integers["images"] < record.integers.at("images");
-        if (grown)
-            run.replace(record);
-        else
-            run.put(record);
-    }
+    for (const auto& [id, stats] : statistics_) run.put(statistics_record(stats));
     for (const auto& [id, schedule] : learned_)
         if (!schedule.curve.sigma.empty()) run.put(learned_record(id, schedule));
 }

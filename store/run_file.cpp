@@ -178,12 +178,12 @@ void RunEdit::put(const ReferenceRecord& record) {
     put_record("reference", record.id, record);
 }
 void RunEdit::put(const StatisticsRecord& record) {
+    const std::string path = "/statistics/" + record.id;
+    const auto images = record.integers.find("images");
+    if (images != record.integers.end() && has("statistics", record.id) &&
+        file_.has_attribute(path, "images") && file_.integer_attribute(path, "images") < images->second)
+        file_.remove(path);
     put_record("statistics", record.id, record);
-}
-void RunEdit::replace(const StatisticsRecord& record) {
-    check_id(record.id, "statistics");
-    if (has("statistics", record.id)) file_.remove("/statistics/" + record.id);
-    put(record);
 }
 void RunEdit::put(const LikelihoodRecord& record) {
     put_record("likelihood", record.id, record);

@@ -68,10 +68,8 @@ class RunEdit : public RunFile {
     void put(const DataRecord& record);
     void put(const ExtractorRecord& record);
     void put(const ReferenceRecord& record);
-    void put(const StatisticsRecord& record);
+    void put(const StatisticsRecord& record);  ///< of more images: in the place of those with its id
     void put(const LikelihoodRecord& record);
-    /// Statistics that grew: in the place of those with their id.
-    void replace(const StatisticsRecord& record);
     /// Appends with the next number and returns it; nothing is added if the last one is equal.
     std::string put(const ProvenanceRecord& record);
 
