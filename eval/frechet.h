@@ -77,6 +77,9 @@ double frechet_distance(const Moments& generated, const Moments& reference);
 /// From features [n, d] and [m, d]: exact also where n or m is at most d.
 double frechet_distance(const at::Tensor& generated, const at::Tensor& reference);
 
+/// Samples a feature from which on the correction of the bias is safe.
+constexpr int64_t kSafeSamplesPerFeature = 16;
+
 /// Everything. generated: [n, d], n >= 2, in sample order. Estimate::warning is set below n = 16 d (the bias
 /// formula is not safe: the interval of the debiased value is unreliable) and below n = 4 d (neither value
 /// nor error is: both intervals are); the reference counts where it is a sample.

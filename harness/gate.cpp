@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/spec.h"
+#include "eval/frechet.h"
 
 namespace schedbench {
 
@@ -15,8 +16,6 @@ namespace {
 
 /// A sweep adds whole blocks; so that numbers are round.
 constexpr int64_t kImagesInSteps = 64;
-/// Below this the theory behind an interval does not hold (eval/frechet.h).
-constexpr int64_t kSamplesPerFeature = 16;
 
 std::string joined(const std::vector<std::string>& words) {
     std::string out;
@@ -97,7 +96,7 @@ int64_t images_for_interval(const RunFile& run, const GateRow& row) {
     const auto metrics = run.cell(row.compared->id_a, CellParts::metrics).metrics;
     const auto found = metrics.find(row.metric);
     if (found == metrics.end() || !run.has("extractors", found->second.extractor)) return 0;
-    const int64_t wanted = kSamplesPerFeature * run.extractor(found->second.extractor).dim;
+    const int64_t wanted = kSafeSamplesPerFeature * run.extractor(found->second.extractor).dim;
     return (wanted + kImagesInSteps - 1) / kImagesInSteps * kImagesInSteps;
 }
 
