@@ -45,8 +45,7 @@ void LineChart::write(const std::string& path) const {
     for (double value : marks) svg.text(x(value), y.first_pixel + 16, short_number(value, 3), "middle");
     double legend = y.last_pixel + 18;
     for (size_t n = 0; n < series.size(); ++n, legend += 18) {
-        const std::string colour_text = curve_colour(n);
-        const char* const colour = colour_text.c_str();
+        const char* const colour = curve_colour(n);
         const ChartPoint* before = nullptr;
         for (const ChartPoint& point : series[n].points) {
             if (before) svg.line(x(before->x), y(before->y), x(point.x), y(point.y), colour, 1.5);

@@ -78,9 +78,6 @@ void plot_errors(const std::string& path, const Plan& plan, const std::vector<Mo
             line.points.push_back({error.sigma[l], std::max(error.at_level[l].mean, 1e-12), false});
         chart.series.push_back(std::move(line));
     }
-    if (chart.series.empty())
-        throw Error("option", "has nothing to show: all models are exact", "--error-plot",
-                    "leave it out, or add a network trained with --data exact:...");
     chart.write(path);
 }
 
@@ -102,9 +99,8 @@ int run(const std::vector<std::string>& arguments) {
     Options options(kModesCommand);
     options
         .positional("suite", 1,
-                    "suite file: models exact:... or networks trained on them, schedules, samplers, steps or "
-                    "budgets, "
-                    "images")
+                    "suite file: models exact:... or networks trained on them, schedules, samplers, "
+                    "steps or budgets, images")
         .value("csv", "", "write the rows into this file")
         .value("plot", "", "draw log-likelihood against steps into this .svg file")
         .value("error-plot", "", "draw the networks' score errors along the path into this .svg file")
@@ -120,6 +116,12 @@ int run(const std::vector<std::string>& arguments) {
     std::vector<ModeReference> references;
     for (const PlannedModel& model : plan.models)
         references.push_back(mode_reference(model, suite.images, suite.seed));
+
+    if (options.has("error-plot") &&
+        std::all_of(references.begin(), references.end(),
+                    [](const ModeReference& r) { return r.error.sigma.empty(); }))
+        throw Error("option", "has nothing to show: all models are exact", "--error-plot",
+                    "leave it out, or add a network trained with --data exact:...");
 
     Progress progress("modes", static_cast<int64_t>(plan.cells.size()), "cells");
     const std::vector<ModeRow> rows = recover_modes(

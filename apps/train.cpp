@@ -163,9 +163,8 @@ const Command kTrainCommand = {
     "  schedbench train --architecture song-unet --objective edm --attention 2 --output ddpmpp.safetensors\n"
     "  schedbench train --objective edm --schedule adaptive:levels=64,burn-in=2000 --output "
     "online.safetensors\n"
-    "  schedbench train --architecture mlp --data exact:cantor,depth=3,width=0.01 --channels 96 --res-blocks "
-    "3 "
-    "--store-dtype f32 --output cantor.safetensors\n"
+    "  schedbench train --architecture mlp --data exact:cantor,depth=3,width=0.01 --channels 96 "
+    "--res-blocks 3 --store-dtype f32 --output cantor.safetensors\n"
     "A run that was stopped continues from FILE.state, with the same result as one that was left alone.\n",
     run};
 

@@ -13,10 +13,7 @@ namespace {
 
 void corrector_costs(benchmark::State& state) {
     at::set_num_threads(1);
-    const auto network = load_native(
-        complete(Spec::parse("native:file=" SCHEDBENCH_SOURCE_DIR "/weights/fashion-edm.safetensors"),
-                 native_entries().at(0), "benchmark"),
-        "benchmark");
+    const auto network = shipped_network("fashion-edm.safetensors");
     const Timed timed(network);
     const Dataset data = random_images(128);
     const auto source = dataset_source(data);

@@ -13,11 +13,7 @@ namespace {
 void statistics_pass(benchmark::State& state) {
     at::set_num_threads(1);
     // 40 levels instead of 1000; the network does not know the difference.
-    const auto network =
-        load_native(complete(Spec::parse("native:process='linear:T=40',file=" SCHEDBENCH_SOURCE_DIR
-                                         "/weights/fashion-hybrid.safetensors"),
-                             native_entries().at(0), "benchmark"),
-                    "benchmark");
+    const auto network = shipped_network("fashion-hybrid.safetensors", ",process='linear:T=40'");
     const Timed timed(network);
     const Dataset data = random_images(16);
     const auto source = dataset_source(data);

@@ -41,6 +41,12 @@ class Timed final : public Denoiser {
     std::shared_ptr<const Denoiser> inner_;
 };
 
+/// One of the repository's networks: `file` in weights/, with further keys of its spec.
+inline std::shared_ptr<const Denoiser> shipped_network(const std::string& file, const std::string& keys = "") {
+    const Spec spec = Spec::parse("native:file=" SCHEDBENCH_SOURCE_DIR "/weights/" + file + keys);
+    return load_native(complete(spec, native_entries().at(0), "benchmark"), "benchmark");
+}
+
 /// Random bytes, 1x32x32.
 inline Dataset random_images(int64_t count) {
     Dataset out;

@@ -4,7 +4,7 @@
 # libraries. Run it as often as you like: what is there is left alone, what an
 # interrupted run left half done is finished.
 #
-#   scripts/setup.sh [--skip-system]
+#   scripts/setup.sh [--skip-system] [--without-python-torch]
 #
 #   --skip-system          do not look at system packages (they come from elsewhere than apt)
 #   --without-python-torch only the libraries of torch: no converters, no exports, their tests are skipped. Saves
