@@ -10,6 +10,7 @@
 
 #include "apps/commands.h"
 #include "apps/options.h"
+#include "core/cuda_library.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/dataset.h"
@@ -127,6 +128,18 @@ Check check_cache(const CacheSettings& cache) {
     return {"feature cache", "ok", cache.folder + text, ""};
 }
 
+/// What the driver offers; whether LibTorch can use it is for --device cuda to find out.
+Check check_cuda() {
+    const CudaDriver driver = cuda_driver();
+    if (!driver.missing.empty())
+        return {"CUDA devices", "optional", driver.missing, "everything runs on the CPU too"};
+    std::string names;
+    for (size_t i = 0; i < driver.devices.size(); ++i)
+        names += (i ? ", " : "") + ("cuda:" + std::to_string(i) + " ") + driver.devices[i];
+    return {"CUDA devices", "ok",
+            names + "; driver for CUDA " + cuda_version_text(driver.version) + "; use --device cuda", ""};
+}
+
 int run(const std::vector<std::string>& arguments) {
     Options options(kDoctorCommand);
     options.value("weights", "weights", "folder of the weight files")
@@ -138,13 +151,14 @@ int run(const std::vector<std::string>& arguments) {
     runtime.threads = 1;
     try {
         runtime = options.runtime_settings();
-        checks.push_back(
-            {"device", "ok",
-             runtime.device + ", " + std::to_string(runtime.threads) + " threads, profile " + runtime.profile,
-             ""});
+        checks.push_back({"device", "ok",
+                          runtime.device + (runtime.device_name.empty() ? "" : " " + runtime.device_name) +
+                              ", " + std::to_string(runtime.threads) + " threads, profile " + runtime.profile,
+                          ""});
     } catch (const Error& e) {
         checks.push_back({"device", "missing", e.message(), e.hint()});
     }
+    checks.push_back(check_cuda());
     const std::map<std::string, std::string> machine = provenance(runtime);
     checks.push_back({"processor", "ok",
                       value_or(machine, "cpu", "unknown") + ", " + value_or(machine, "cores", "?") +

@@ -66,7 +66,8 @@ Options& Options::positional(const std::string& name, int count, const std::stri
 }
 
 Options& Options::runtime() {
-    value("device", "cpu", "cpu or auto");
+    value("device", "cpu",
+          "cpu, cuda (the device of the local rank), cuda:N, or auto: cuda where there is one");
     value("threads", "0", "threads of this process; 0: all cores it may use (part of a result's identity)");
     value("profile", "reproducible", "precision profile");
     return flag("quiet", "no progress on stderr");
@@ -178,7 +179,11 @@ CacheSettings Options::feature_cache() const {
 }
 
 RuntimeSettings Options::runtime_settings() const {
-    return apply_runtime({text("device"), static_cast<int>(integer("threads", 0)), text("profile")});
+    const RuntimeSettings effective =
+        apply_runtime({text("device"), static_cast<int>(integer("threads", 0)), text("profile")});
+    if (!effective.device_reason.empty() && !on("quiet"))
+        std::cerr << "device " << effective.device << ": " << effective.device_reason << "\n";
+    return effective;
 }
 
 }  // namespace schedbench
