@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "store/block_claims.h"
 
 namespace schedbench {
 namespace {
@@ -269,10 +270,9 @@ FoldResult fold_cell(const RunLock& lock, const RunHeader& header, const CellRec
     if (records) records(edit);
     edit.put_cell(result.cell);
     edit.commit();
-    for (const std::string& path : present) {
-        std::error_code ignored;
-        std::filesystem::remove(path, ignored);
-    }
+    std::error_code ignored;
+    for (const std::string& path : present) std::filesystem::remove(path, ignored);
+    std::filesystem::remove(claims_path(lock.run_path(), cell.id), ignored);
     result.folded = true;
     return result;
 }

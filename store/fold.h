@@ -40,7 +40,7 @@ using FinishCell = std::function<void(CellRecord&)>;
 using PutRecords = std::function<void(RunEdit&)>;
 
 /// What the last rank to finish does, and `merge`: if the parts are complete (0..n-1, with what the run has
-/// already), gathers, finishes, stores and commits the cell, then deletes the parts. Call it in each rank
+/// already), gathers, finishes, stores and commits the cell, then deletes the parts and the list of claims. Call it in each rank
 /// after it has closed its work file: the lock makes exactly one of them fold.
 FoldResult fold_cell(const RunLock& lock, const RunHeader& header, const CellRecord& cell,
                      const std::vector<std::string>& parts, int64_t n, const FinishCell& finish,

@@ -1,11 +1,5 @@
 #include "store/run_lock.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <set>
 
@@ -32,28 +26,28 @@ std::string lock_path(const std::string& run_path) {
     return with_extension(run_path, ".lock");
 }
 
-RunLock::RunLock(const std::string& run_path) : run_path_(run_path) {
+namespace {
+
+std::string checked_lock_path(const std::string& run_path) {
     const std::string path = lock_path(run_path);
     SCHEDBENCH_ASSERT(!held.contains(path));
-    descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    int result = descriptor_ < 0 ? -1 : 0;
-    if (result == 0) {
-        do {
-            result = ::flock(descriptor_, LOCK_EX);
-        } while (result != 0 && errno == EINTR);
-    }
-    if (result != 0) {
-        const std::string reason = std::strerror(errno);
-        if (descriptor_ >= 0) ::close(descriptor_);
-        throw Error("store", "cannot lock the run: " + reason, path,
-                    "the folder must exist, be writable and be on a file system that has locks");
-    }
-    held.insert(path);
+    const auto folder = std::filesystem::path(path).parent_path();
+    std::error_code failure;
+    if (!folder.empty() && !std::filesystem::is_directory(folder, failure))
+        throw Error("store", "is not an existing folder, expected the run's", folder.string(),
+                    "make it first");
+    return path;
+}
+
+}  // namespace
+
+RunLock::RunLock(const std::string& run_path) : run_path_(run_path), lock_(checked_lock_path(run_path)) {
+    lock_.lock();
+    held.insert(lock_.path());
 }
 
 RunLock::~RunLock() {
-    held.erase(lock_path(run_path_));
-    ::close(descriptor_);
+    held.erase(lock_.path());
 }
 
 }  // namespace schedbench

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "store/file_lock.h"
+
 namespace schedbench {
 
 /// The run "dir/name.h5" has the work folder "dir/name.work" and the lock file "dir/name.lock".
@@ -21,7 +23,7 @@ class RunLock {
 
   private:
     std::string run_path_;
-    int descriptor_ = -1;
+    FileLock lock_;
 };
 
 }  // namespace schedbench
