@@ -20,6 +20,14 @@ DenoiserOutput CountingDenoiser::operator()(const at::Tensor& x, const at::Tenso
     return out;
 }
 
+std::shared_ptr<const Denoiser> Denoiser::moved_to(at::Device device) const {
+    throw Error("device", "runs on the CPU only, not on " + device.str(), spec(), "use --device cpu");
+}
+
+std::shared_ptr<const Denoiser> on_device(std::shared_ptr<const Denoiser> model, at::Device device) {
+    return model->device() == device ? model : model->moved_to(device);
+}
+
 namespace {
 
 /// A model whose x0hat is changed, element by element of a sample, and nothing else.
@@ -37,6 +45,7 @@ class WrappedDenoiser : public Denoiser {
     int64_t classes() const override { return inner_->classes(); }
     bool has_variance() const override { return inner_->has_variance(); }
     bool differentiable() const override { return inner_->differentiable(); }
+    at::Device device() const override { return inner_->device(); }
     std::string weights_hash() const override { return inner_->weights_hash(); }
 
   protected:
@@ -48,6 +57,9 @@ class ClipDenoiser final : public WrappedDenoiser {
   public:
     using WrappedDenoiser::WrappedDenoiser;
     std::string spec() const override { return "clip:inner={" + inner_->spec() + "}"; }
+    std::shared_ptr<const Denoiser> moved_to(at::Device device) const override {
+        return std::make_shared<ClipDenoiser>(on_device(inner_, device));
+    }
 
   private:
     at::Tensor changed(const at::Tensor& x0) const override { return x0.clamp(-1, 1); }
@@ -61,6 +73,9 @@ class ThresholdDenoiser final : public WrappedDenoiser {
         return "threshold:inner={" + inner_->spec() + "},max=" + format_number(limit_) +
                ",quantile=" + format_number(quantile_);
     }
+    std::shared_ptr<const Denoiser> moved_to(at::Device device) const override {
+        return std::make_shared<ThresholdDenoiser>(on_device(inner_, device), quantile_, limit_);
+    }
 
   private:
     at::Tensor changed(const at::Tensor& x0) const override {
@@ -73,7 +88,28 @@ class ThresholdDenoiser final : public WrappedDenoiser {
     double quantile_, limit_;
 };
 
+class HostDenoiser final : public WrappedDenoiser {
+  public:
+    using WrappedDenoiser::WrappedDenoiser;
+    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
+                              const at::Tensor& labels) const override {
+        const at::Device device = inner_->device();
+        const DenoiserOutput out = (*inner_)(x.to(device), levels.to(device), model_time.to(device),
+                                             labels.defined() ? labels.to(device) : labels);
+        return {out.x0.to(at::kCPU), out.variance.defined() ? out.variance.to(at::kCPU) : out.variance};
+    }
+    at::Device device() const override { return at::kCPU; }
+    std::string spec() const override { return inner_->spec(); }
+
+  private:
+    at::Tensor changed(const at::Tensor& x0) const override { return x0; }
+};
+
 }  // namespace
+
+std::shared_ptr<const Denoiser> host_denoiser(std::shared_ptr<const Denoiser> model) {
+    return model->device().is_cpu() ? model : std::make_shared<HostDenoiser>(std::move(model));
+}
 
 std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> inner) {
     return std::make_shared<ClipDenoiser>(std::move(inner));
@@ -82,9 +118,13 @@ std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> in
 std::shared_ptr<const Denoiser> threshold_denoiser(std::shared_ptr<const Denoiser> inner, double quantile,
                                                    double limit, const std::string& where) {
     if (!(quantile > 0 && quantile <= 1))
-        throw Error("spec", "key \"quantile\" of threshold must lie in (0, 1], not " + format_number(quantile), where);
+        throw Error("spec",
+                    "key \"quantile\" of threshold must lie in (0, 1], not " + format_number(quantile),
+                    where);
     if (!(limit > 0 && std::isfinite(limit)))
-        throw Error("spec", "key \"max\" of threshold must be positive and finite, not " + format_number(limit), where);
+        throw Error("spec",
+                    "key \"max\" of threshold must be positive and finite, not " + format_number(limit),
+                    where);
     return std::make_shared<ThresholdDenoiser>(std::move(inner), quantile, limit);
 }
 

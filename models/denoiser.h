@@ -37,6 +37,11 @@ class Denoiser {
     virtual int64_t classes() const { return 0; }    ///< 0 = unconditional
     virtual bool has_variance() const { return false; }
     virtual bool differentiable() const { return false; }
+    /// Where its parameters lie, and so where x, levels, times and labels must.
+    virtual at::Device device() const { return at::kCPU; }
+    /// The same model with its parameters on another device; see on_device(). Error("device") for a model that
+    /// cannot leave the CPU.
+    virtual std::shared_ptr<const Denoiser> moved_to(at::Device device) const;
     virtual std::string spec() const = 0;  ///< identity: completed spec, file names replaced by their hash
     virtual std::string weights_hash() const {
         return "";
@@ -55,6 +60,7 @@ class CountingDenoiser final : public Denoiser {
     int64_t classes() const override { return inner_->classes(); }
     bool has_variance() const override { return inner_->has_variance(); }
     bool differentiable() const override { return inner_->differentiable(); }
+    at::Device device() const override { return inner_->device(); }
     std::string spec() const override { return inner_->spec(); }
     std::string weights_hash() const override { return inner_->weights_hash(); }
 
@@ -66,6 +72,13 @@ class CountingDenoiser final : public Denoiser {
     std::shared_ptr<const Denoiser> inner_;
     mutable std::atomic<int64_t> calls_{0}, nanoseconds_{0};
 };
+
+/// The model itself if it is on that device, else moved there.
+std::shared_ptr<const Denoiser> on_device(std::shared_ptr<const Denoiser> model, at::Device device);
+
+/// A model on whatever device, asked and answered in host memory: for learners and likelihoods, whose own arithmetic
+/// is the host's. The model itself if it is on the CPU.
+std::shared_ptr<const Denoiser> host_denoiser(std::shared_ptr<const Denoiser> model);
 
 /// x0hat clipped to [-1, 1] (spec "clip:{inner}"): named, because clipping changes every number.
 std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> inner);

@@ -122,6 +122,13 @@ DenoiserOutput EdmDenoiser::operator()(const at::Tensor& x, const at::Tensor& le
     return out;
 }
 
+std::shared_ptr<const Denoiser> EdmDenoiser::moved_to(at::Device device) const {
+    auto out = std::make_shared<EdmDenoiser>(*this);
+    out->model_.move_to(device);
+    out->parameters_ = on_device(parameters_, device);
+    return out;
+}
+
 std::vector<int64_t> EdmDenoiser::shape() const {
     const EdmNetworkConfig& config = model_.network().config();
     return {config.in_channels, config.img_resolution, config.img_resolution};

@@ -31,6 +31,9 @@ class EdmModel {
     /// of the config, and iDDPMPrecond's table u becomes the wrapper's.
     Parameters load(const std::map<std::string, at::Tensor>& tensors, const std::string& where);
 
+    /// The wrapper's own table moves too.
+    void move_to(at::Device device) { precond_.move_to(device); }
+
     struct Output {
         at::Tensor raw;       ///< F, [B, out, S, S]
         at::Tensor denoised;  ///< D, [B, C, S, S]
@@ -68,6 +71,8 @@ class EdmDenoiser final : public Denoiser {
     int64_t classes() const override { return model_.network().config().label_dim; }
     bool has_variance() const override;
     bool differentiable() const override { return true; }
+    at::Device device() const override { return device_of(parameters_); }
+    std::shared_ptr<const Denoiser> moved_to(at::Device device) const override;
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
 

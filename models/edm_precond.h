@@ -61,6 +61,9 @@ class EdmPrecond {
 
     /// iddpm: u_0 (highest) .. u_M = 0, float32 [M+1]; undefined for the others.
     const at::Tensor& table() const { return table_; }
+    void move_to(at::Device device) {
+        if (table_.defined()) table_ = table_.to(device);
+    }
     /// iddpm: replaces the table by that of a weight file; Error("file") if it does not fall to 0.
     void set_table(const at::Tensor& table, const std::string& where);
     /// iddpm: j of the nearest u_j, the larger level of two that are equally near; int64, shape of sigma.

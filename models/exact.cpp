@@ -22,6 +22,12 @@ ExactTarget::ExactTarget(std::string spec, NoiseProcess process, std::vector<int
     SCHEDBENCH_ASSERT(log_weights_.dim() == 1 && log_weights_.size(0) == means_.size(0));
 }
 
+std::shared_ptr<const Denoiser> ExactTarget::moved_to(at::Device device) const {
+    auto out = std::make_shared<ExactTarget>(*this);
+    for (at::Tensor* table : {&out->means_, &out->squares_, &out->log_weights_}) *table = table->to(device);
+    return out;
+}
+
 at::Tensor ExactTarget::flat(const at::Tensor& x) const {
     const int64_t dims = means_.size(1);
     if (x.dim() < 1 || x.numel() != x.size(0) * dims)

@@ -36,6 +36,8 @@ class ExactTarget final : public Denoiser {
     const NoiseProcess& process() const override { return process_; }
     std::vector<int64_t> shape() const override { return shape_; }
     bool differentiable() const override { return true; }
+    at::Device device() const override { return means_.device(); }
+    std::shared_ptr<const Denoiser> moved_to(at::Device device) const override;
     std::string spec() const override { return spec_; }
     const at::Tensor& means() const { return means_; }  ///< of the components, [K, d] float64
 

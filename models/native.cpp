@@ -252,6 +252,12 @@ DenoiserOutput NativeDenoiser::operator()(const at::Tensor& x, const at::Tensor&
     return network_denoise(description_, *net_, parameters_, x, levels, model_time, labels);
 }
 
+std::shared_ptr<const Denoiser> NativeDenoiser::moved_to(at::Device device) const {
+    auto out = std::make_shared<NativeDenoiser>(*this);
+    out->parameters_ = on_device(parameters_, device);
+    return out;
+}
+
 std::vector<int64_t> NativeDenoiser::shape() const {
     return {net_->in_channels(), description_.image_size, description_.image_size};
 }

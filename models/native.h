@@ -65,6 +65,8 @@ class NativeDenoiser final : public Denoiser {
     int64_t classes() const override { return net_->classes(); }
     bool has_variance() const override { return net_->learned_variance(); }
     bool differentiable() const override { return true; }
+    at::Device device() const override { return device_of(parameters_); }
+    std::shared_ptr<const Denoiser> moved_to(at::Device device) const override;
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
 

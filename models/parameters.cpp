@@ -75,6 +75,15 @@ Parameters with_bf16_trunk(Parameters parameters) {
     return parameters;
 }
 
+at::Device device_of(const Parameters& parameters) {
+    return parameters.empty() ? at::Device(at::kCPU) : parameters.begin()->second.device();
+}
+
+Parameters on_device(Parameters parameters, at::Device device) {
+    for (auto& [name, value] : parameters) value = value.to(device);
+    return parameters;
+}
+
 int64_t count_of(const ParameterShapes& shapes) {
     int64_t count = 0;
     for (const auto& [name, shape] : shapes) {

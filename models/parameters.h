@@ -38,6 +38,10 @@ void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t
 /// it is: embeddings, norms, linear layers and buffers stay float32. Networks run each part in its weights' dtype.
 Parameters with_bf16_trunk(Parameters parameters);
 
+/// Where they lie; the CPU where there are none. And a copy of them elsewhere.
+at::Device device_of(const Parameters& parameters);
+Parameters on_device(Parameters parameters, at::Device device);
+
 /// Number of scalars in all of them.
 int64_t count_of(const ParameterShapes& shapes);
 

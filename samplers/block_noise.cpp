@@ -7,41 +7,22 @@
 
 namespace schedbench {
 
-namespace {
-
-at::Tensor normals(NoiseKey key, const std::vector<int64_t>& ids, const std::vector<int64_t>& shape,
-                   uint32_t draw) {
-    std::vector<int64_t> sizes{static_cast<int64_t>(ids.size())};
-    sizes.insert(sizes.end(), shape.begin(), shape.end());
-    at::Tensor out = at::empty(sizes, at::kFloat);
-    const int64_t elements = ids.empty() ? 0 : out.numel() / static_cast<int64_t>(ids.size());
-    float* row = out.mutable_data_ptr<float>();
-    for (int64_t id : ids) {
-        fill_normals(key, static_cast<uint64_t>(id), draw, {row, static_cast<size_t>(elements)});
-        row += elements;
-    }
-    return out.to(at::kDouble);
-}
-
-}  // namespace
-
-PhiloxNoise::PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape)
-    : seed_(seed), ids_(std::move(sample_ids)), shape_(std::move(shape)) {
-    for (int64_t id : ids_) SCHEDBENCH_ASSERT(id >= 0);
-}
+PhiloxNoise::PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
+                         at::Device device)
+    : seed_(seed), ids_(std::move(sample_ids)), draws_(seed, ids_, std::move(shape), device) {}
 
 at::Tensor PhiloxNoise::latent() const {
-    return normals({seed_, NoisePurpose::latent}, ids_, shape_, 0);
+    return draws_.draw(NoisePurpose::latent, 0).to(at::kDouble);
 }
 
 at::Tensor PhiloxNoise::step(uint32_t draw) const {
-    return normals({seed_, NoisePurpose::step}, ids_, shape_, draw);
+    return draws_.draw(NoisePurpose::step, draw).to(at::kDouble);
 }
 
 at::Tensor PhiloxNoise::extra(uint32_t step, uint32_t k) const {
     constexpr uint32_t kStepBits = 20;  // more steps than any schedule has
     SCHEDBENCH_ASSERT(step >> kStepBits == 0 && k >= 1 && k >> (32 - kStepBits) == 0);
-    return normals({seed_, NoisePurpose::step}, ids_, shape_, step | (k << kStepBits));
+    return draws_.draw(NoisePurpose::step, step | (k << kStepBits)).to(at::kDouble);
 }
 
 at::Tensor PhiloxNoise::labels(int64_t classes) const {
@@ -61,24 +42,35 @@ at::Tensor stacked(std::vector<at::Generator>& generators, Draw&& draw) {
 }  // namespace
 
 EdmNoise::EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
-                   int64_t classes)
-    : sizes_(std::move(shape)) {
-    for (int64_t id : sample_ids)
-        generators_.push_back(
-            at::detail::createCPUGenerator((seed + static_cast<uint64_t>(id)) % (uint64_t{1} << 32)));
-    latent_ = stacked(generators_, [&](at::Generator& g) {
-                  return at::randn(sizes_, g, at::kFloat);
-              }).to(at::kDouble);
+                   int64_t classes, at::Device device)
+    : sizes_(std::move(shape)), device_(device) {
+    for (int64_t id : sample_ids) {
+        const uint64_t own = (seed + static_cast<uint64_t>(id)) % (uint64_t{1} << 32);
+        if (device.is_cpu()) {
+            generators_.push_back(at::detail::createCPUGenerator(own));
+        } else {
+            generators_.push_back(at::globalContext()
+                                      .getAcceleratorHooksInterface(device.type())
+                                      .getNewGenerator(device.index()));
+            generators_.back().set_current_seed(own);
+        }
+    }
+    latent_ = stacked(generators_, [&](at::Generator& g) { return normals(g, at::kFloat); }).to(at::kDouble);
     if (classes > 0)
-        labels_ =
-            stacked(generators_, [&](at::Generator& g) { return at::randint(classes, {}, g, at::kLong); });
+        labels_ = stacked(generators_, [&](at::Generator& g) {
+            return at::randint(classes, {}, g, at::device(device_).dtype(at::kLong));
+        });
+}
+
+at::Tensor EdmNoise::normals(at::Generator& generator, at::ScalarType dtype) const {
+    return at::randn(sizes_, generator, at::device(device_).dtype(dtype));
 }
 
 at::Tensor EdmNoise::step(uint32_t draw) const {
     if (draw + 1 == next_draw_) return last_;
     SCHEDBENCH_ASSERT(draw >= next_draw_);  // a stream cannot go back
     for (; next_draw_ <= draw; ++next_draw_)
-        last_ = stacked(generators_, [&](at::Generator& g) { return at::randn(sizes_, g, at::kDouble); });
+        last_ = stacked(generators_, [&](at::Generator& g) { return normals(g, at::kDouble); });
     return last_;
 }
 
@@ -95,11 +87,11 @@ at::Tensor EdmNoise::labels(int64_t classes) const {
 
 std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed,
                                              std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
-                                             int64_t classes, const std::string& where) {
+                                             int64_t classes, const std::string& where, at::Device device) {
     if (policy == "philox")
-        return std::make_unique<PhiloxNoise>(seed, std::move(sample_ids), std::move(shape));
+        return std::make_unique<PhiloxNoise>(seed, std::move(sample_ids), std::move(shape), device);
     if (policy == "edm")
-        return std::make_unique<EdmNoise>(seed, std::move(sample_ids), std::move(shape), classes);
+        return std::make_unique<EdmNoise>(seed, std::move(sample_ids), std::move(shape), classes, device);
     throw Error("spec", "\"" + policy + "\" is not a noise policy", where, "known: philox, edm");
 }
 

@@ -23,8 +23,9 @@ KnotWalk::KnotWalk(const Denoiser& denoiser, const Schedule& schedule, const Blo
       schedule_(schedule),
       observer_(observer),
       latent_(noise.latent().to(at::kDouble)),
-      labels_(labels) {
+      labels_(labels.defined() ? labels.to(latent_.device()) : labels) {
     SCHEDBENCH_ASSERT(schedule.steps() >= 1 && schedule.model_time.size() == schedule.effective.size());
+    SCHEDBENCH_ASSERT(latent_.device().type() == denoiser.device().type());
     const std::vector<int64_t> shape = denoiser.shape();
     if (latent_.dim() < 1 || latent_.sizes().slice(1) != at::IntArrayRef(shape))
         throw Error("shape",

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/normal_draws.h"
 #include "core/spec.h"
 #include "core/spec_schema.h"
 #include "models/denoiser.h"
@@ -24,7 +25,8 @@
 namespace schedbench {
 
 /// Noise for a block of samples. latent(): draw 0 of purpose `latent`; step(i): draw i of purpose `step`, so
-/// that two schedules share noise where step indices agree. Both return float64 [B, shape...].
+/// that two schedules share noise where step indices agree. Both return float64 [B, shape...], on the device that
+/// the noise was made for: the model's.
 class BlockNoise {
   public:
     virtual ~BlockNoise() = default;
@@ -41,7 +43,8 @@ class BlockNoise {
 /// The counter-based policy (core/noise.h): value = g(seed, purpose, sample id, draw, element).
 class PhiloxNoise final : public BlockNoise {
   public:
-    PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape);
+    PhiloxNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
+                at::Device device = at::kCPU);
     at::Tensor latent() const override;
     at::Tensor step(uint32_t draw) const override;
     at::Tensor extra(uint32_t step, uint32_t k) const override;
@@ -49,22 +52,27 @@ class PhiloxNoise final : public BlockNoise {
 
   private:
     uint64_t seed_;
-    std::vector<int64_t> ids_, shape_;
+    std::vector<int64_t> ids_;
+    NormalDraws draws_;
 };
 
-/// The policy of EDM's generate.py, to replay published seeds: one ATen CPU generator a sample, seeded with
-/// (seed + id) mod 2^32; draws in its order: latent (float32), label if the model has classes, then one draw
+/// The policy of EDM's generate.py, to replay published seeds: one ATen generator a sample on the device, seeded with
+/// (seed + id) mod 2^32 (so the numbers are those of the same type of device); draws in its order: latent (float32), label if the model has classes, then one draw
 /// a step (float64), also for steps that do not use it.
 class EdmNoise final : public BlockNoise {
   public:
-    EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes);
+    EdmNoise(uint64_t seed, std::vector<int64_t> sample_ids, std::vector<int64_t> shape, int64_t classes,
+             at::Device device = at::kCPU);
     at::Tensor latent() const override { return latent_; }
     at::Tensor step(uint32_t draw) const override;
     at::Tensor extra(uint32_t step, uint32_t k) const override;  ///< Error: EDM draws once a step
     at::Tensor labels(int64_t classes) const override;
 
   private:
+    at::Tensor normals(at::Generator& generator, at::ScalarType dtype) const;
+
     std::vector<int64_t> sizes_;
+    at::Device device_;
     at::Tensor latent_, labels_;
     mutable std::vector<at::Generator> generators_;
     mutable uint32_t next_draw_ = 0;
@@ -74,7 +82,8 @@ class EdmNoise final : public BlockNoise {
 /// "philox" or "edm"; Error("spec") for another name.
 std::unique_ptr<BlockNoise> make_block_noise(const std::string& policy, uint64_t seed,
                                              std::vector<int64_t> sample_ids, std::vector<int64_t> shape,
-                                             int64_t classes, const std::string& where);
+                                             int64_t classes, const std::string& where,
+                                             at::Device device = at::kCPU);
 
 /// Labels of a block of samples, from purpose `label`: label = index(seed, sample id) in [0, classes).
 at::Tensor block_labels(uint64_t seed, std::span<const int64_t> sample_ids, int64_t classes);

@@ -33,6 +33,7 @@ class AnalyticFirst final : public Denoiser {
     std::vector<int64_t> shape() const override { return inner_.shape(); }
     int64_t classes() const override { return inner_.classes(); }
     bool differentiable() const override { return inner_.differentiable(); }
+    at::Device device() const override { return inner_.device(); }
     std::string spec() const override { return inner_.spec(); }
     std::string weights_hash() const override { return inner_.weights_hash(); }
 
