@@ -87,8 +87,9 @@ std::string cuda_version_text(int version) {
 }
 
 int local_rank() {
+    // Slurm's comes last: all processes that mpirun starts in a batch script inherit a 0 of the script.
     for (const char* name :
-         {"LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"}) {
+         {"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
         const char* value = std::getenv(name);
         if (!value) continue;
         const auto rank = parse_number(value);
