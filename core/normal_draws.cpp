@@ -46,7 +46,8 @@ at::Tensor normal_radii(const at::Tensor& u) {
     const at::Tensor z = s * s;
     const at::Tensor inner = s * (f - (z * 2.0).mul_(horner(kLog, 3, z))) - e * double{kLn2Low};
     const at::Tensor log = e * double{kLn2High} + (f - inner);
-    return log.mul_(-2.0).sqrt_();
+    // The library's float32 root is not always the nearest; rounded from the float64 root it is.
+    return log.mul_(-2.0).to(at::kDouble).sqrt_().to(at::kFloat);
 }
 
 struct Turns {
