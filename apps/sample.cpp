@@ -2,7 +2,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -12,7 +11,9 @@
 #include "apps/schedule_options.h"
 #include "core/error.h"
 #include "core/hdf5.h"
+#include "core/peak_memory.h"
 #include "core/progress.h"
+#include "core/stopwatch.h"
 #include "data/image_grid.h"
 #include "data/npy.h"
 #include "eval/quantise.h"
@@ -43,6 +44,9 @@ struct Samples {
     at::Tensor x;       ///< [n, shape...] float64; only if asked for
     at::Tensor pixels;  ///< [n, C, H, W] uint8
     at::Tensor labels;  ///< [n] int64, or undefined
+    // Of all blocks but the first, which also loads, warms up and captures:
+    int64_t steady_images = 0;
+    double steady_seconds = 0, steady_network_seconds = 0;
 };
 
 /// What is asked for by the options, or else by the preset, or else by default.
@@ -111,9 +115,10 @@ Cell make_cell(const Options& options) {
 /// others there are.
 Samples sample_all(Cell& cell, bool keep_raw) {
     const c10::NoGradGuard no_grad;
-    const CountingDenoiser counted(cell.model);
+    CountingDenoiser counted(cell.model);
     std::vector<at::Tensor> x, pixels, labels;
     Progress progress("sample", cell.count, "images");
+    Stopwatch warm;
     for (int64_t first = 0; first < cell.count; first += cell.batch) {
         std::vector<int64_t> ids(static_cast<size_t>(cell.batch));
         for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
@@ -128,9 +133,15 @@ Samples sample_all(Cell& cell, bool keep_raw) {
         pixels.push_back(quantise(kept, cell.quantise));
         if (block_label.defined()) labels.push_back(block_label.narrow(0, 0, keep));
         progress.update(first + keep);
+        if (first > 0) continue;
+        counted.reset();
+        warm = Stopwatch();
     }
     Samples out{x.empty() ? at::Tensor() : at::cat(x), at::cat(pixels),
                 labels.empty() ? at::Tensor() : at::cat(labels)};
+    out.steady_images = (cell.count - 1) / cell.batch * cell.batch;
+    out.steady_seconds = warm.seconds();
+    out.steady_network_seconds = counted.seconds();
     if (out.pixels.dim() == 2)
         out.pixels = out.pixels.reshape({cell.count, 1, 1, out.pixels.size(1)});  // vectors
     out.pixels = out.pixels.contiguous();
@@ -226,9 +237,9 @@ int run(const std::vector<std::string>& arguments) {
     if (!options.parse(arguments)) return 0;
     Cell cell = make_cell(options);
     const std::string path = options.text("output"), kind = checked_output(options, cell);
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     const Samples samples = sample_all(cell, options.on("raw"));
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = watch.seconds();
     const at::Tensor& p = samples.pixels;
     if (kind == ".png")
         write_image_grid(path, values_of<uint8_t>(p), {p.size(0), p.size(1), p.size(2), p.size(3)},
@@ -240,6 +251,12 @@ int run(const std::vector<std::string>& arguments) {
     else
         write_npy_pixels(path, p);
     if (options.on("json")) {
+        nlohmann::json steady;
+        if (samples.steady_images > 0)
+            steady = {{"images", samples.steady_images},
+                      {"seconds", samples.steady_seconds},
+                      {"network_seconds", samples.steady_network_seconds},
+                      {"peak_memory_bytes", peak_memory_bytes(cell.model->device())}};
         std::cout << nlohmann::json{{"output", path},
                                     {"count", cell.count},
                                     {"steps", cell.schedule.steps()},
@@ -252,7 +269,8 @@ int run(const std::vector<std::string>& arguments) {
                                     {"noise", cell.noise},
                                     {"labels", cell.model->classes() > 0 ? cell.labels.name() : "none"},
                                     {"batch", cell.batch},
-                                    {"seconds", seconds}}
+                                    {"seconds", seconds},
+                                    {"steady", steady}}
                          .dump()
                   << "\n";
     } else {

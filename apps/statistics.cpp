@@ -1,7 +1,6 @@
 // schedbench statistics: one pass of denoising statistics into a run file. The pass so far is kept in the
 // run's work folder after every block (or every few seconds, where blocks are fast), and a pass that was
 // stopped goes on there.
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "core/hash.h"
 #include "core/hdf5.h"
 #include "core/progress.h"
+#include "core/stopwatch.h"
 #include "harness/registry.h"
 #include "harness/run_header.h"
 #include "harness/statistics_record.h"
@@ -23,12 +23,6 @@ namespace schedbench {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 using Rules = std::vector<DenoisingStatistics>;  // one a clip rule, from the same evaluations
 
 /// One process's pass so far, as a small run file that is always whole.
@@ -55,8 +49,8 @@ class Checkpoint {
     }
     /// Skipped while writing would take more than a twentieth of the time.
     void save(const Rules& rules, bool at_once = false) {
-        if (!at_once && seconds_since(last_) < 20 * cost_) return;
-        const auto start = Clock::now();
+        if (!at_once && last_.seconds() < 20 * cost_) return;
+        const Stopwatch watch;
         const std::string next = path_ + ".next.h5";
         fs::remove(next);
         {
@@ -66,8 +60,8 @@ class Checkpoint {
             edit.commit();
         }
         replace_file(next, path_);
-        last_ = Clock::now();
-        cost_ = seconds_since(start);
+        last_ = Stopwatch();
+        cost_ = watch.seconds();
     }
     void remove() const {
         for (const std::string& path :
@@ -84,7 +78,7 @@ class Checkpoint {
                    : "-rank" + std::to_string(rank.rank) + "of" + std::to_string(rank.world_size);
     }
     std::string path_;
-    Clock::time_point last_ = Clock::now();
+    Stopwatch last_;
     double cost_ = 0;
 };
 

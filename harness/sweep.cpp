@@ -3,15 +3,16 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/progress.h"
-#include "eval/quantise.h"
+#include "core/stopwatch.h"
+#include "harness/block_finisher.h"
 #include "harness/learning.h"
 #include "harness/likelihood_run.h"
 #include "harness/plan.h"
@@ -25,12 +26,6 @@
 namespace schedbench {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 at::Tensor pixel_tensor(const std::vector<uint8_t>& pixels, const std::vector<int64_t>& shape) {
     return at::tensor(at::ArrayRef<uint8_t>(pixels), at::kByte).reshape(shape);
@@ -175,14 +170,21 @@ class Sweep {
         WorkFile work =
             WorkFile::open_or_create(WorkFile::path_of(options_.output, cell.id, options_.rank.rank), layout);
         const std::set<int64_t> done(work.ids().begin(), work.ids().end());
+        BlockFinisher finisher(parse_quantise_rule(suite_.quantise),
+                               quality_ ? &quality_->extractor() : nullptr, !layout.image_shape.empty(),
+                               [&](const SampleBlock& block, const at::Tensor& pixels) {
+                                   if (block.ids[0] == 0) save_preview(cell.id, pixels);
+                                   work.append(block);
+                               });
         // A work file left from a smaller n may lack the tail of a block: keep only the ids that are missing.
         for (const auto& [first, end] : blocks) {
             std::vector<int64_t> keep;
             for (int64_t id = first; id < end; ++id)
                 if (!done.contains(id)) keep.push_back(id);
-            if (!keep.empty()) sample_block(cell, model, keep, layout, work);
+            if (!keep.empty()) finisher.add(sample_block(cell, model, std::move(keep)));
             progress_->update(done_evaluations_ + (end - have) * std::max(1, cell.nfe), short_name(cell));
         }
+        finisher.finish();
         work.close();
         return true;
     }
@@ -194,49 +196,28 @@ class Sweep {
 
     /// Always a full block of consecutive ids, whatever is kept of it: so bits do not depend on n or on what
     /// was done.
-    void sample_block(PlannedCell& cell, const PlannedModel& model, const std::vector<int64_t>& keep,
-                      const WorkLayout& layout, WorkFile& work) {
-        const auto start = Clock::now();
-        const int64_t first = keep[0] / suite_.batch * suite_.batch;
+    SampledBlock sample_block(PlannedCell& cell, const PlannedModel& model, std::vector<int64_t> keep) {
+        const Stopwatch watch;
+        SampledBlock block;
+        block.first = keep[0] / suite_.batch * suite_.batch;
+        block.keep = std::move(keep);
         std::vector<int64_t> ids(static_cast<size_t>(suite_.batch));
-        for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
+        std::iota(ids.begin(), ids.end(), block.first);
         const CountingDenoiser counted(model.denoiser);
         const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(),
                                             model.denoiser->classes(), "key noise");
-        const at::Tensor labels = suite_.labels.labels(*noise, ids, model.denoiser->classes());
-        const at::Tensor x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, labels);
+        block.labels = suite_.labels.labels(*noise, ids, model.denoiser->classes());
+        block.x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, block.labels);
         if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());
         if (counted.calls() != cell.nfe)
             throw Error("run",
                         "used " + std::to_string(counted.calls()) + " network evaluations where " +
                             std::to_string(cell.nfe) + " were planned",
                         "cell " + cell.id);
-        at::Tensor pixels = quantise(x, parse_quantise_rule(suite_.quantise));
-        if (pixels.dim() == 2) pixels = pixels.reshape({pixels.size(0), 1, 1, pixels.size(1)});
-        at::Tensor features = quality_ ? quality_->extractor().features(pixels) : at::Tensor();
-        // Rows to keep are consecutive or a tail; index_select covers both.
-        std::vector<int64_t> rows;
-        for (int64_t id : keep) rows.push_back(id - first);
-        const at::Tensor index = at::tensor(rows, at::kLong);
-        pixels = pixels.index_select(0, index).contiguous();
-        SampleBlock block;
-        block.ids = keep;
-        if (!layout.image_shape.empty())
-            block.images = {pixels.const_data_ptr<uint8_t>(), static_cast<size_t>(pixels.numel())};
-        if (features.defined()) {
-            features = features.index_select(0, index).contiguous();
-            block.features = {features.const_data_ptr<float>(), static_cast<size_t>(features.numel())};
-        }
-        at::Tensor kept_labels;
-        if (labels.defined()) {
-            kept_labels = labels.index_select(0, index).contiguous();
-            block.labels = {kept_labels.const_data_ptr<int64_t>(), keep.size()};
-        }
-        if (first == 0) save_preview(cell.id, pixels);
         block.network_calls = counted.calls();
         block.network_seconds = counted.seconds();
-        block.seconds = seconds_since(start);
-        work.append(block);
+        block.seconds = watch.seconds();
+        return block;
     }
 
     // The first images are kept beside the work files until the cell is folded (by whichever rank).

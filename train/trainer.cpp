@@ -3,13 +3,13 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/noise.h"
+#include "core/stopwatch.h"
 #include "learn/corrector_cost.h"
 #include "models/safetensors.h"
 
@@ -261,13 +261,9 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
                            ? restore(options.checkpoint, net, settings, std::move(schedule))
                            : fresh(net, process, options, std::move(schedule));
 
-    using Clock = std::chrono::steady_clock;
-    const auto seconds_since = [](Clock::time_point start) {
-        return std::chrono::duration<double>(Clock::now() - start).count();
-    };
     const double seconds_before = state.seconds;
-    const auto start = Clock::now();
-    auto last_report = start;
+    const Stopwatch watch;
+    Stopwatch last_report;
     const int64_t first_step = state.step;
     double report_sum = 0;
     int64_t report_count = 0;
@@ -295,18 +291,17 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
             state.curve.emplace_back(state.step, state.loss_sum / static_cast<double>(state.loss_count));
             state.loss_sum = 0, state.loss_count = 0;
         }
-        if (on_progress &&
-            (seconds_since(last_report) > options.progress_every || state.step == options.steps)) {
-            const double per_step = seconds_since(start) / static_cast<double>(state.step - first_step);
+        if (on_progress && (last_report.seconds() > options.progress_every || state.step == options.steps)) {
+            const double per_step = watch.seconds() / static_cast<double>(state.step - first_step);
             on_progress({state.step, options.steps, report_sum / static_cast<double>(report_count),
                          per_step * static_cast<double>(options.steps - state.step),
                          static_cast<double>(options.batch) / per_step,
                          state.schedule ? static_cast<int64_t>(state.schedule->log().size()) : 0});
-            last_report = Clock::now();
+            last_report = Stopwatch();
             report_sum = 0, report_count = 0;
         }
         if (state.step % options.checkpoint_every == 0 || state.step == options.steps) {
-            state.seconds = seconds_before + seconds_since(start);
+            state.seconds = seconds_before + watch.seconds();
             if (!options.checkpoint.empty()) save(options.checkpoint, state, settings);
             if (on_checkpoint) on_checkpoint(state.step, state.ema);
         }
