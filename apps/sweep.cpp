@@ -70,6 +70,12 @@ int dry_run(const Suite& suite, const SweepOptions& sweep, const RuntimeSettings
     return ready ? 0 : 2;
 }
 
+Share share_of(const std::string& word) {
+    if (word == "claim") return Share::claim;
+    if (word == "deal") return Share::deal;
+    throw Error("option", "is \"" + word + "\"", "--share", "known: claim, deal");
+}
+
 int run_suite(const Command& command, const std::vector<std::string>& arguments, bool merge) {
     Options options(command);
     options.positional("suite", 1, "suite file")
@@ -81,6 +87,9 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
     } else {
         options.value("rank", "", "rank of this process (default: from torchrun, Slurm, OpenMPI or PMI)")
             .value("world-size", "", "number of processes")
+            .value("share", "claim",
+                   "how ranks share blocks: claim (each takes the next one; all see the run's folder) or deal "
+                   "(by number, for machines without a common folder, whose parts `merge` folds)")
             .flag("plan", "print the plan and stop")
             .flag("dry-run",
                   "look whether weights, data, extractor, disk space and time are there for all of the suite, name "
@@ -111,6 +120,7 @@ int run_suite(const Command& command, const std::vector<std::string>& arguments,
         sweep.rank = options.has("rank") ? Rank{options.integer("rank", 0), options.integer("world-size")}
                                          : rank_from_environment();
         check_rank(sweep.rank, "--rank, --world-size");
+        sweep.share = share_of(options.text("share"));
         sweep.dry_run = options.on("plan") || options.on("dry-run");
     }
     if (!merge && options.on("dry-run"))
@@ -143,7 +153,8 @@ const Command kSweepCommand = {
     "  schedbench sweep suites/quickstart.suite --dry-run    # is all that it needs there?\n"
     "  schedbench sweep suites/quickstart.suite --output /data/run.h5 --rank 0 --world-size 2\n"
     "  schedbench sweep suites/quickstart.suite --images 512    # adds images to each cell of the run\n"
-    "A sweep that was stopped, or whose suite grew, computes only what is missing.\n",
+    "A sweep that was stopped, or whose suite grew, computes only what is missing. Several processes share\n"
+    "it (examples/launch/); one that died is replaced by starting the same command again.\n",
     run_sweep_command};
 
 const Command kMergeCommand = {

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
@@ -17,11 +19,14 @@
 #include "harness/likelihood_run.h"
 #include "harness/plan.h"
 #include "harness/plan_report.h"
+#include "harness/preview.h"
 #include "harness/quality.h"
 #include "harness/run_header.h"
 #include "learn/learner.h"
 #include "samplers/sampler.h"
+#include "store/block_claims.h"
 #include "store/fold.h"
+#include "store/rank_lock.h"
 
 namespace schedbench {
 
@@ -46,26 +51,25 @@ class Sweep {
         check_learning_data(plan_, suite_);
         print_plan(suite_, plan_, options_, likelihood_);
         if (options_.dry_run) return result_;
+        // Held until this rank leaves: the work folder is not cleared meanwhile, its claims are not taken
+        // over.
+        if (!options_.merge_only) at_work_.emplace(options_.output, options_.rank.rank);
         quality_ = Quality::make(suite_, options_.output, options_.cache);
         progress_ = std::make_unique<Progress>("sweep " + suite_.name, plan_.evaluations, "evaluations");
         result_.cells = static_cast<int64_t>(plan_.cells.size());
         store_suite();
         for (PlannedCell& cell : plan_.cells) {
-            try {
-                run_cell(cell);
-            } catch (const Error& e) {
-                // One schedule that blows up must not take the others with it; it is reported and the exit
-                // code tells.
-                result_.failures.push_back(name_of(cell) + ": " + e.what());
-            }
+            attempt(cell, [&] { run_cell(cell); });
             done_evaluations_ += suite_.images * std::max(1, cell.nfe);
             progress_->update(done_evaluations_);
         }
+        if (!options_.merge_only && options_.share == Share::claim) take_over();
         progress_->finish();
-        if (quality_ && suite_.heldout.name != "none") run_heldout();
-        if (likelihood_.wanted() && options_.rank.rank == 0)
-            likelihood_.run([&](const auto& change) { edit_run(change); }, result_.failures);
-        finish();
+        // A cell that another rank brings after these jobs needs them once more.
+        for (bool all = false, left = false; !left; left = leave(all)) {
+            all = count_waiting() == 0;
+            if (all || options_.rank.rank == 0) finishing_jobs();
+        }
         return result_;
     }
 
@@ -73,6 +77,51 @@ class Sweep {
     std::string name_of(const PlannedCell& cell) const {
         return cell.schedule_spec.print() + ", " + plan_.samplers[cell.sampler]->spec().print() + ", " +
                std::to_string(cell.steps) + " steps";
+    }
+
+    /// One schedule that blows up must not take the others with it; it is reported and the exit code tells.
+    void attempt(const PlannedCell& cell, const std::function<void()>& work) {
+        try {
+            work();
+        } catch (const Error& e) {
+            result_.failures.push_back(name_of(cell) + ": " + e.what());
+        }
+    }
+
+    /// Ranks that died after this one had left their cells: as long as there is a block to take over.
+    void take_over() {
+        for (bool taken = true; taken && count_waiting() > 0;) {
+            taken = false;
+            const std::vector<PlannedCell*> cells = waiting_;
+            for (PlannedCell* cell : cells)
+                attempt(*cell, [&] {
+                    const auto stored = stored_cell(cell->id);
+                    if (stored && stored->count() >= suite_.images) return;
+                    if (!sample_blocks(*cell, stored ? stored->count() : 0)) return;
+                    taken = true;
+                    fold(*cell);
+                });
+        }
+    }
+
+    /// Cells that other ranks still work on, or have brought since.
+    int64_t count_waiting() {
+        std::erase_if(waiting_, [&](const PlannedCell* cell) {
+            const auto stored = stored_cell(cell->id);
+            return stored && stored->count() >= suite_.images;
+        });
+        return result_.waiting = static_cast<int64_t>(waiting_.size());
+    }
+
+    /// What is done once for the run. One rank at a time; a later one finds it done.
+    void finishing_jobs() {
+        const bool heldout = quality_ && suite_.heldout.name != "none";
+        if (!heldout && !likelihood_.wanted()) return;
+        FileLock turn(work_folder(options_.output) + "/finishing.lock");
+        const std::lock_guard lock(turn);
+        if (heldout) run_heldout();
+        if (likelihood_.wanted())
+            likelihood_.run([&](const auto& change) { edit_run(change); }, result_.failures);
     }
 
     void edit_run(const std::function<void(RunEdit&)>& change) {
@@ -109,7 +158,7 @@ class Sweep {
         std::optional<CellRecord> stored = stored_cell(cell.id);
         if (stored && stored->count() >= suite_.images) {
             ++result_.reused;
-            if (quality_) add_metrics(cell.id, *stored);
+            if (quality_) add_metrics(cell.id);
             return;
         }
         const int64_t have = stored ? stored->count() : 0;
@@ -141,24 +190,31 @@ class Sweep {
         return run.cell(id);
     }
 
-    /// Samples the blocks of this rank that are neither in the run nor in its work file. false: there were
-    /// none.
-    bool sample_blocks(PlannedCell& cell, int64_t have) {
-        const PlannedModel& model = plan_.models[cell.model];
-        std::vector<std::pair<int64_t, int64_t>> blocks;  // [first, end) of the ids to keep
-        int64_t capacity = 0;
-        for (int64_t b = have / suite_.batch; b * suite_.batch < suite_.images; ++b) {
-            if (b % options_.rank.world_size != options_.rank.rank) continue;
-            blocks.emplace_back(std::max(have, b * suite_.batch),
-                                std::min(suite_.images, (b + 1) * suite_.batch));
-            capacity += blocks.back().second - blocks.back().first;
+    /// What gives this rank its blocks, one after another.
+    std::function<std::optional<IdRange>()> block_source(const PlannedCell& cell, std::vector<IdRange> blocks,
+                                                         std::span<const int64_t> own) const {
+        if (options_.share == Share::claim) {
+            auto claims = std::make_shared<BlockClaims>(options_.output, cell.id, options_.rank.rank,
+                                                        std::move(blocks), own);
+            return [claims] { return claims->next(); };
         }
-        if (blocks.empty()) return false;
+        std::erase_if(blocks, [&](const IdRange& block) {
+            return block.first / suite_.batch % options_.rank.world_size != options_.rank.rank;
+        });
+        return [blocks = std::move(blocks), next = size_t{0}]() mutable -> std::optional<IdRange> {
+            return next < blocks.size() ? std::optional(blocks[next++]) : std::nullopt;
+        };
+    }
+
+    WorkLayout work_layout(const PlannedCell& cell, size_t blocks) const {
+        const PlannedModel& model = plan_.models[cell.model];
+        const auto world = static_cast<size_t>(options_.rank.world_size);
         WorkLayout layout;
         layout.identity = cell.id;
         layout.rank = options_.rank.rank;
         layout.world_size = options_.rank.world_size;
-        layout.capacity = capacity;
+        // An equal share; the file of a rank that makes more grows.
+        layout.capacity = static_cast<int64_t>((blocks + world - 1) / world) * suite_.batch;
         layout.block_rows = suite_.batch;
         if (suite_.keep_images || !quality_) layout.image_shape = model.denoiser->shape();
         if (quality_)
@@ -166,26 +222,41 @@ class Sweep {
         layout.labels = model.denoiser->classes() > 0;
         if (layout.image_shape.size() == 1)
             layout.image_shape = {1, 1, layout.image_shape[0]};  // vectors of exact targets
-        std::filesystem::create_directories(work_folder(options_.output));
-        WorkFile work =
-            WorkFile::open_or_create(WorkFile::path_of(options_.output, cell.id, options_.rank.rank), layout);
-        const std::set<int64_t> done(work.ids().begin(), work.ids().end());
+        return layout;
+    }
+
+    /// Samples the blocks that fall to this rank and are not in its work file. false: there were none.
+    bool sample_blocks(PlannedCell& cell, int64_t have) {
+        const PlannedModel& model = plan_.models[cell.model];
+        const std::vector<IdRange> blocks = blocks_of(have, suite_.images, suite_.batch);
+        const WorkLayout layout = work_layout(cell, blocks.size());
+        const std::string path = WorkFile::path_of(options_.output, cell.id, options_.rank.rank);
+        std::optional<WorkFile> work;
+        if (std::filesystem::exists(path)) work = WorkFile::open_or_create(path, layout);
+        const std::set<int64_t> done =
+            work ? std::set(work->ids().begin(), work->ids().end()) : std::set<int64_t>();
+        const auto next_block = block_source(cell, blocks, work ? work->ids() : std::vector<int64_t>());
+        std::optional<IdRange> block = next_block();
+        if (!block) return false;
+        if (!work) work = WorkFile::open_or_create(path, layout);
         BlockFinisher finisher(parse_quantise_rule(suite_.quantise),
                                quality_ ? &quality_->extractor() : nullptr, !layout.image_shape.empty(),
-                               [&](const SampleBlock& block, const at::Tensor& pixels) {
-                                   if (block.ids[0] == 0) save_preview(cell.id, pixels);
-                                   work.append(block);
+                               [&](const SampleBlock& made, const at::Tensor& pixels) {
+                                   if (made.ids[0] == 0)
+                                       save_preview(work_folder(options_.output), cell.id, pixels);
+                                   work->append(made);
                                });
         // A work file left from a smaller n may lack the tail of a block: keep only the ids that are missing.
-        for (const auto& [first, end] : blocks) {
+        for (; block; block = next_block()) {
             std::vector<int64_t> keep;
-            for (int64_t id = first; id < end; ++id)
+            for (int64_t id = block->first; id < block->end; ++id)
                 if (!done.contains(id)) keep.push_back(id);
             if (!keep.empty()) finisher.add(sample_block(cell, model, std::move(keep)));
-            progress_->update(done_evaluations_ + (end - have) * std::max(1, cell.nfe), short_name(cell));
+            progress_->update(done_evaluations_ + (block->end - have) * std::max(1, cell.nfe),
+                              short_name(cell));
         }
         finisher.finish();
-        work.close();
+        work->close();
         return true;
     }
 
@@ -220,56 +291,10 @@ class Sweep {
         return block;
     }
 
-    // The first images are kept beside the work files until the cell is folded (by whichever rank).
-    static constexpr int64_t kPreviewImages = 16, kPreviewColumns = 8;
-    std::string preview_path(const std::string& cell) const {
-        return work_folder(options_.output) + "/preview-" + cell + ".h5";
-    }
     std::vector<std::string> part_folders() const {
         std::vector<std::string> folders = options_.parts;
         folders.insert(folders.begin(), work_folder(options_.output));
         return folders;
-    }
-
-    void save_preview(const std::string& cell, const at::Tensor& pixels) {
-        const at::Tensor head = pixels.narrow(0, 0, std::min(kPreviewImages, pixels.size(0))).contiguous();
-        Hdf5File file = Hdf5File::create(preview_path(cell) + ".part", true);
-        file.write<uint8_t>("/images", head.sizes().vec(),
-                            {head.const_data_ptr<uint8_t>(), static_cast<size_t>(head.numel())});
-        file.close();
-        std::filesystem::rename(preview_path(cell) + ".part", preview_path(cell));
-    }
-
-    void attach_preview(CellRecord& cell) const {
-        std::vector<uint8_t> pixels;
-        std::vector<int64_t> shape;
-        for (const std::string& folder : part_folders()) {
-            const std::string path = folder + "/preview-" + cell.id + ".h5";
-            if (!pixels.empty() || !std::filesystem::exists(path)) continue;
-            const Hdf5File file = Hdf5File::open(path);
-            pixels = file.read<uint8_t>("/images");
-            shape = file.info("/images").shape;
-        }
-        if (pixels.empty() && !cell.images.empty()) {
-            shape = cell.image_shape;
-            shape.insert(shape.begin(), std::min(kPreviewImages, cell.count()));
-            pixels.assign(cell.images.begin(),
-                          cell.images.begin() + shape[0] * shape[1] * shape[2] * shape[3]);
-        }
-        if (pixels.empty()) {  // a cell that grows keeps the preview it has
-            if (const auto stored = stored_cell(cell.id))
-                cell.preview = stored->preview, cell.preview_shape = stored->preview_shape;
-            return;
-        }
-        // [n, C, H, W] -> one grid [rows H, columns W, C].
-        const int64_t n = shape[0], rows = (n + kPreviewColumns - 1) / kPreviewColumns;
-        at::Tensor grid = at::zeros({rows * kPreviewColumns, shape[1], shape[2], shape[3]}, at::kByte);
-        grid.narrow(0, 0, n).copy_(pixel_tensor(pixels, shape));
-        grid = grid.reshape({rows, kPreviewColumns, shape[1], shape[2], shape[3]})
-                   .permute({0, 3, 1, 4, 2})
-                   .contiguous();
-        cell.preview_shape = {rows * shape[2], kPreviewColumns * shape[3], shape[1]};
-        cell.preview.assign(grid.const_data_ptr<uint8_t>(), grid.const_data_ptr<uint8_t>() + grid.numel());
     }
 
     CellRecord cell_template(const PlannedCell& cell) const {
@@ -291,7 +316,7 @@ class Sweep {
         const FoldResult folded = fold_cell(
             lock, new_run_header(), cell_template(cell), find_parts(part_folders(), cell.id), suite_.images,
             [&](CellRecord& record) {
-                attach_preview(record);
+                attach_preview(record, part_folders(), stored_cell(record.id));
                 if (quality_)
                     record.metrics = quality_->metrics(record.id, features_of(record), {}, result_.failures);
                 if (cell.nfe == 0 && !record.timing.network_calls.empty())
@@ -307,8 +332,9 @@ class Sweep {
                 learning_.put_records(run);
                 if (quality_) quality_->put_records(run);
             });
-        if (folded.missing > 0) ++result_.waiting;
-        if (folded.folded) std::filesystem::remove(preview_path(cell.id));
+        if (folded.missing > 0 && std::find(waiting_.begin(), waiting_.end(), &cell) == waiting_.end())
+            waiting_.push_back(&cell);
+        if (folded.folded) std::filesystem::remove(preview_path(work_folder(options_.output), cell.id));
     }
 
     static at::Tensor features_of(const CellRecord& record) {
@@ -317,10 +343,14 @@ class Sweep {
 
     /// Metrics of a finished cell that are not stored yet (another metric, reference or extractor): from its
     /// features, else from its images, kept or given.
-    void add_metrics(const std::string& id, const CellRecord& summary, const at::Tensor& images = {}) {
-        const std::vector<std::string> missing = quality_->missing(id, summary.count(), summary.metrics);
-        if (missing.empty()) return;
+    void add_metrics(const std::string& id, const at::Tensor& images = {}) {
+        const auto lacks = [&](const CellRecord& c) { return quality_->missing(id, c.count(), c.metrics); };
+        if (lacks(*stored_cell(id)).empty()) return;
+        FileLock turn(work_folder(options_.output) + "/metrics-" + id + ".lock");
+        if (!turn.try_lock()) return;  // another rank is at it, and the run stays open until it leaves
         const CellRecord cell = RunFile::open(options_.output).cell(id, CellParts::all);
+        const std::vector<std::string> missing = lacks(cell);
+        if (missing.empty()) return;
         at::Tensor features;
         if (!cell.features.empty() && cell.extractor == quality_->extractor_id()) {
             features = features_of(cell);
@@ -341,7 +371,7 @@ class Sweep {
                         "make the run anew under another --output (with keep-images = true any metric can be "
                         "added later)");
         }
-        const auto metrics = quality_->metrics(id, features, summary.metrics, result_.failures);
+        const auto metrics = quality_->metrics(id, features, cell.metrics, result_.failures);
         edit_run([&](RunEdit& run) {
             quality_->put_records(run);
             for (const auto& [name, metric] : metrics) run.put_metric(id, name, metric);
@@ -367,7 +397,7 @@ class Sweep {
         const int64_t n = std::min(suite_.images, data.count);
         if (const auto stored = stored_cell(cell.id); stored && stored->count() >= n) {
             if (!quality_->missing(cell.id, stored->count(), stored->metrics).empty())
-                add_metrics(cell.id, *stored, first_images(stored->count()));
+                add_metrics(cell.id, first_images(stored->count()));
             return;
         }
         if (!data.labels.empty()) data.labels.resize(static_cast<size_t>(n));
@@ -383,7 +413,7 @@ class Sweep {
         cell.labels = data.labels;
         cell.image_shape = {data.channels, data.height, data.width};
         cell.images = data.pixels;
-        attach_preview(cell);
+        attach_preview(cell, {}, std::nullopt);
         cell.images.clear();
         cell.image_shape.clear();
         cell.metrics = quality_->metrics(cell.id, features, {}, result_.failures);
@@ -394,12 +424,22 @@ class Sweep {
         });
     }
 
-    void finish() {
-        if (result_.waiting > 0 || !result_.failures.empty()) return;
-        if (RunFile::open(options_.output).header().status != "complete")
-            edit_run([](RunEdit& run) { run.set_status("complete"); });
-        std::error_code ignored;
-        std::filesystem::remove_all(work_folder(options_.output), ignored);
+    /// The last rank at work closes the run. false: that is this one, but cells have come since `jobs_done`.
+    bool leave(bool jobs_done) {
+        const RunLock lock(options_.output);
+        if (count_waiting() == 0 && result_.failures.empty() &&
+            !others_at_work(options_.output, options_.merge_only ? -1 : options_.rank.rank)) {
+            if (!jobs_done) return false;
+            if (RunFile::open(options_.output).header().status != "complete") {
+                RunEdit edit(lock, new_run_header());
+                edit.set_status("complete");
+                edit.commit();
+            }
+            std::error_code ignored;
+            std::filesystem::remove_all(work_folder(options_.output), ignored);
+        }
+        at_work_.reset();  // under the run's lock: of two ranks that leave together the second sees it
+        return true;
     }
 
     const Suite& suite_;
@@ -410,6 +450,8 @@ class Sweep {
     LikelihoodRun likelihood_;
     std::unique_ptr<Quality> quality_;
     std::unique_ptr<Progress> progress_;
+    std::optional<RankLock> at_work_;
+    std::vector<PlannedCell*> waiting_;  ///< cells of the plan that other ranks still work on
     int64_t done_evaluations_ = 0;
     SweepResult result_;
 };

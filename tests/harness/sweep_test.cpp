@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <sstream>
 #include <thread>
@@ -89,6 +90,25 @@ class SweepTest : public ::testing::Test {
         return {"sweep",  suite.empty() ? suite_ : suite, "--output", path(run_file), "--threads", "1",
                 "--quiet"};
     }
+    /// Ranks 0 to size - 1 of a sweep, each a process.
+    std::vector<pid_t> start_ranks(const std::string& run_file, int size) const {
+        std::vector<pid_t> pids;
+        for (int rank = 0; rank < size; ++rank) {
+            auto arguments = sweep_arguments(run_file);
+            for (const std::string& word : {std::string("--rank"), std::to_string(rank),
+                                            std::string("--world-size"), std::to_string(size)})
+                arguments.push_back(word);
+            pids.push_back(start(arguments, "rank" + std::to_string(rank)));
+        }
+        return pids;
+    }
+    void expect_end(const std::vector<pid_t>& ranks) const {
+        for (size_t rank = 0; rank < ranks.size(); ++rank)
+            EXPECT_EQ(wait(ranks[rank]), 0) << text_of("rank" + std::to_string(rank) + ".err");
+    }
+    static void pause(std::mt19937& rng, unsigned least, unsigned more) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(least + rng() % more));
+    }
     void sweep(const std::string& run_file) const {
         ASSERT_EQ(run(sweep_arguments(run_file)), 0) << text_of("log.err");
         ASSERT_TRUE(validate_run(path(run_file)).empty()) << validate_run(path(run_file))[0].message;
@@ -160,25 +180,71 @@ TEST_F(SweepTest, KilledAtAnyTimeAndContinuedEqualsLeftAlone) {
     expect_equal("whole.h5", "killed.h5");
 }
 
-TEST_F(SweepTest, RanksMergeBitEqual) {
+TEST_F(SweepTest, UnevenRanksAreBitEqualAndMakeNoBlockTwice) {
     sweep("one.h5");
+    std::mt19937 rng(7);
     for (int size : {2, 3}) {
         const std::string file = std::to_string(size) + "ranks.h5";
-        std::vector<pid_t> pids;
-        for (int rank = 0; rank < size; ++rank) {
-            auto arguments = sweep_arguments(file);
-            for (const std::string& word : {std::string("--rank"), std::to_string(rank),
-                                            std::string("--world-size"), std::to_string(size)})
-                arguments.push_back(word);
-            pids.push_back(start(arguments, "rank" + std::to_string(rank)));
+        const std::vector<pid_t> pids = start_ranks(file, size);
+        for (int i = 0; i < 4; ++i) {  // the last rank is held up again and again
+            pause(rng, 100, 200);
+            kill(pids.back(), SIGSTOP);
+            pause(rng, 100, 200);
+            kill(pids.back(), SIGCONT);
         }
-        for (int rank = 0; rank < size; ++rank)
-            EXPECT_EQ(wait(pids[static_cast<size_t>(rank)]), 0)
-                << text_of("rank" + std::to_string(rank) + ".err");
-        // Whichever rank was last has folded; merge finds nothing left to do but the closing.
-        ASSERT_EQ(run({"merge", suite_, "--output", path(file), "--threads", "1"}), 0) << text_of("log.err");
+        expect_end(pids);
+        // The last rank at work has closed the run: nothing is left to merge.
         expect_equal("one.h5", file);
+        const RunFile run = RunFile::open(path(file));
+        std::map<int64_t, int64_t> blocks_of_rank;
+        for (const std::string& id : run.ids("cells")) {
+            const CellRecord cell = run.cell(id, CellParts::all);
+            if (cell.sampler == "held-out") continue;
+            EXPECT_EQ(cell.timing.first_id, (std::vector<int64_t>{0, 16, 32, 48, 64, 80, 96, 112, 128, 144}));
+            for (const int64_t rank : cell.timing.rank) ++blocks_of_rank[rank];
+        }
+        for (const auto& [rank, blocks] : blocks_of_rank)
+            std::printf("rank %d of %d: %d blocks\n", static_cast<int>(rank), size, static_cast<int>(blocks));
+        std::fflush(stdout);  // children that are forked later must not say it again
     }
+}
+
+TEST_F(SweepTest, KilledRanksAreReplacedByAnyNumberOfRanks) {
+    sweep("one.h5");
+    std::mt19937 rng(11);
+    int kills = 0;
+    for (int round = 0; round < 6; ++round) {
+        const std::vector<pid_t> pids = start_ranks("killed.h5", 1 + static_cast<int>(rng() % 3));
+        // Some die and the others go on; one that was killed may be started again meanwhile.
+        for (const pid_t pid : pids) {
+            pause(rng, 50, 500);
+            if (rng() % 3 == 0) continue;
+            kill(pid, SIGKILL);
+            ++kills;
+        }
+        for (const pid_t pid : pids) {
+            if (round % 2 == 1) kill(pid, SIGKILL);
+            wait(pid);
+        }
+    }
+    EXPECT_GE(kills, 3);
+    expect_end(start_ranks("killed.h5", 2));
+    expect_equal("one.h5", "killed.h5");
+}
+
+TEST_F(SweepTest, ARankThatDiedIsReplacedWhileTheOthersWork) {
+    sweep("one.h5");
+    std::mt19937 rng(13);
+    std::vector<pid_t> pids = start_ranks("replaced.h5", 2);
+    pause(rng, 400, 300);
+    kill(pids[1], SIGKILL);
+    wait(pids[1]);
+    pids.pop_back();
+    auto arguments = sweep_arguments("replaced.h5");
+    for (const char* word : {"--rank", "1", "--world-size", "2"}) arguments.emplace_back(word);
+    pids.push_back(start(arguments, "rank1"));
+    expect_end(pids);
+    expect_equal("one.h5", "replaced.h5");
 }
 
 TEST_F(SweepTest, PartsOfTwoMachinesAreFolded) {
@@ -186,7 +252,8 @@ TEST_F(SweepTest, PartsOfTwoMachinesAreFolded) {
     for (int rank = 0; rank < 2; ++rank) {
         auto arguments = sweep_arguments("machine" + std::to_string(rank) + ".h5");
         for (const std::string& word :
-             {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::string("2")})
+             {std::string("--rank"), std::to_string(rank), std::string("--world-size"), std::string("2"),
+              std::string("--share"), std::string("deal")})
             arguments.push_back(word);
         ASSERT_EQ(run(arguments), 0) << text_of("log.err");
         EXPECT_NE(text_of("log.out").find("wait for other ranks"), std::string::npos);
@@ -254,6 +321,7 @@ TEST_F(SweepTest, FaultsAreOneLineAndExitCode2) {
         {"sweep", write("bad.suite", std::string(kSuite) + "budget = 0\n"), "--output", path("x.h5")},
         "budget");
     expect_fault({"sweep", suite_, "--rank", "2", "--world-size", "2"}, "rank 2 of 2");
+    expect_fault({"sweep", suite_, "--share", "alike"}, "known: claim, deal");
     expect_fault({"sweep", suite_, "--thread", "2x"}, "--threads");
     expect_fault({"table", suite_}, "tiny.suite");
     expect_fault({"swep", suite_}, "did you mean \"sweep\"");
