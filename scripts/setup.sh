@@ -4,11 +4,13 @@
 # libraries. Run it as often as you like: what is there is left alone, what an
 # interrupted run left half done is finished.
 #
-#   scripts/setup.sh [--skip-system] [--without-python-torch]
+#   scripts/setup.sh [--skip-system] [--without-python-torch] [--with-launchers]
 #
 #   --skip-system          do not look at system packages (they come from elsewhere than apt)
 #   --without-python-torch only the libraries of torch: no converters, no exports, their tests are skipped. Saves
 #                          the CUDA libraries that the machine lacks (up to 3 GB where there is no CUDA at all)
+#   --with-launchers       also OpenMPI's mpirun and Slurm, under which tests then start several processes (without
+#                          them these tests are skipped). Debian's packages start Slurm's daemon munged
 #   SCHEDBENCH_TORCH=DIR   use the LibTorch in DIR (it holds lib/ and include/) in place of the wheel's
 set -euo pipefail
 
@@ -311,11 +313,12 @@ main() {
         case $1 in
         --skip-system) skip_system=yes ;;
         --without-python-torch) python_torch=no ;;
+        --with-launchers) optional_packages+=(openmpi-bin slurm-wlm munge) ;;
         -h | --help)
             sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
             exit 0
             ;;
-        *) fail "unknown argument '$1'" "known: --skip-system, --without-python-torch, --help" ;;
+        *) fail "unknown argument '$1'" "known: --skip-system, --without-python-torch, --with-launchers, --help" ;;
         esac
         shift
     done
