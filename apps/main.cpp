@@ -2,6 +2,9 @@
 // failure, 3 inconclusive.
 #include <algorithm>
 #include <cstring>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -71,6 +74,11 @@ int report(const Error& error, bool json) {
 
 int main(int argc, char** argv) {
     using schedbench::Error;
+#ifdef __GLIBC__
+    // Activations of tens of megabytes come and go with every layer: their pages are kept, not fetched anew.
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
     schedbench::set_command_line(argc, argv);
     const bool json =
         std::any_of(argv, argv + argc, [](const char* word) { return std::strcmp(word, "--json") == 0; });

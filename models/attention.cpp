@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/evaluation.h"
 
 namespace schedbench {
 
@@ -66,8 +67,17 @@ at::Tensor SelfAttention::operator()(const Parameters& p, const at::Tensor& x) c
     const int64_t batch = x.size(0), height = x.size(2), width = x.size(3), tokens = height * width;
     // Channels-last memory makes [B, HW, C] a view; the 1x1 convolutions are then plain linear layers.
     const at::Tensor h =
-        group_norm(p, norm, x, groups, epsilon).permute({0, 2, 3, 1}).reshape({batch, tokens, channels});
+        norm_around(p, norm, x, groups, epsilon, {}).permute({0, 2, 3, 1}).reshape({batch, tokens, channels});
     const auto [q, k, v] = project(*this, p, h);
+    const auto project_back = [&](const at::Tensor& mixed) {
+        return pointwise(p, projection, mixed.permute({0, 2, 1, 3}).reshape({batch, tokens, channels}))
+            .reshape({batch, height, width, channels})
+            .permute({0, 3, 1, 2});
+    };
+    // A trunk in half precision is the fast one: products, softmax (in float32) and sum in one fused kernel,
+    // which wants the channels of a head side by side.
+    if (v.scalar_type() == at::kBFloat16 || v.scalar_type() == at::kHalf)
+        return project_back(at::scaled_dot_product_attention(q.contiguous(), k.contiguous(), v.contiguous()));
     const double head = static_cast<double>(channels / heads);
     const auto soft_dtype = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     at::Tensor products;
@@ -78,10 +88,7 @@ at::Tensor SelfAttention::operator()(const Parameters& p, const at::Tensor& x) c
     } else {
         products = at::matmul(q.to(soft_dtype), (k / std::sqrt(head)).to(soft_dtype).transpose(2, 3));
     }
-    const at::Tensor mixed = at::matmul(at::softmax(products, -1, soft_dtype).to(v.scalar_type()), v)
-                                 .permute({0, 2, 1, 3})
-                                 .reshape({batch, tokens, channels});
-    return pointwise(p, projection, mixed).reshape({batch, height, width, channels}).permute({0, 3, 1, 2});
+    return project_back(at::matmul(at::softmax(products, -1, soft_dtype).to(v.scalar_type()), v));
 }
 
 int64_t SelfAttention::macs(int64_t pixels) const {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "models/evaluation.h"
 
 namespace schedbench {
 
@@ -223,7 +224,7 @@ at::Tensor DdpmUNet::forward(const Parameters& p, const at::Tensor& x, const at:
         }
         h = run(stage, p, h, emb, dropout);
     }
-    h = conv(p, "conv_out", at::silu(group_norm(p, "norm_out", h, kGroups, kEpsilon)));
+    h = conv(p, "conv_out", norm_around(p, "norm_out", h, kGroups, kEpsilon, {{}, {}, {}, true}));
     return h.scalar_type() == at::kDouble ? h : h.to(at::kFloat);
 }
 

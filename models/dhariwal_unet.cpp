@@ -60,7 +60,7 @@ at::Tensor DhariwalUNet::embed(const Parameters& p, const at::Tensor& noise, con
 }
 
 at::Tensor DhariwalUNet::finish(const Parameters& p, const at::Tensor& h) const {
-    return conv(p, "model.out_conv", at::silu(edm_norm(p, "model.out_norm", h, kEpsilon)));
+    return conv(p, "model.out_conv", edm_norm_silu(p, "model.out_norm", h, kEpsilon));
 }
 
 EdmNetwork::InitialLaw DhariwalUNet::initial_law(const std::string& layer) const {

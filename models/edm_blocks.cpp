@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/evaluation.h"
 #include "models/residual_block.h"
 
 namespace schedbench {
@@ -14,8 +15,9 @@ int64_t edm_groups(int64_t channels) {
     return std::min<int64_t>(32, channels / 4);
 }
 
-at::Tensor edm_norm(const Parameters& p, const std::string& prefix, const at::Tensor& x, double epsilon) {
-    return group_norm(p, prefix, x, edm_groups(x.size(1)), epsilon);
+at::Tensor edm_norm_silu(const Parameters& p, const std::string& prefix, const at::Tensor& x,
+                         double epsilon) {
+    return norm_around(p, prefix, x, edm_groups(x.size(1)), epsilon, {{}, {}, {}, true});
 }
 
 void EdmConv::add_shapes(ParameterShapes& shapes) const {
@@ -95,19 +97,14 @@ int64_t EdmBlock::macs(int64_t pixels) const {
 
 at::Tensor EdmBlock::operator()(const Parameters& p, const at::Tensor& x, const at::Tensor& emb,
                                 double dropout) const {
-    at::Tensor h = conv0()(p, at::silu(edm_norm(p, prefix + ".norm0", x, epsilon)));
-    const at::Tensor shift = linear(p, prefix + ".affine", emb).to(h.scalar_type()).unsqueeze(2).unsqueeze(3);
-    if (adaptive_scale) {
-        const auto parts = shift.chunk(2, 1);
-        h = at::addcmul(parts[1], edm_norm(p, prefix + ".norm1", h, epsilon), parts[0] + 1);
-    } else {
-        h = edm_norm(p, prefix + ".norm1", h + shift, epsilon);
-    }
-    h = at::silu(h);
+    at::Tensor h = conv0()(p, edm_norm_silu(p, prefix + ".norm0", x, epsilon));
+    h = norm_around(p, prefix + ".norm1", h, edm_groups(out), epsilon,
+                    embedding_around(linear(p, prefix + ".affine", emb), adaptive_scale));
     if (dropout > 0) h = at::dropout(h, dropout, true);
-    h = conv(p, prefix + ".conv1", h);
-    h = (h + (has_skip() ? skip()(p, x) : x)) * skip_scale;
-    return heads > 0 ? (attention()(p, h) + h) * skip_scale : h;
+    h = conv_add(p, prefix + ".conv1", h, has_skip() ? skip()(p, x) : x, skip_scale);
+    if (heads == 0) return h;
+    h = attention()(p, h) + h;
+    return skip_scale == 1 ? h : h.mul_(skip_scale);
 }
 
 at::Tensor positional_embedding(const at::Tensor& time, int64_t dim, bool endpoint) {

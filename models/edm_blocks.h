@@ -68,8 +68,9 @@ struct EdmBlock {
 
 /// Groups of every group norm: 32, but no fewer than 4 channels a group.
 int64_t edm_groups(int64_t channels);
-at::Tensor edm_norm(const Parameters& parameters, const std::string& prefix, const at::Tensor& x,
-                    double epsilon);
+/// SiLU of the norm.
+at::Tensor edm_norm_silu(const Parameters& parameters, const std::string& prefix, const at::Tensor& x,
+                         double epsilon);
 
 /// [cos(t w_i), sin(t w_i)], w_i = 10000^(-i/half), i < half = dim/2; with `endpoint` i/(half-1), so that the
 /// last w is 1/10000. In float32 unless time is float64. [B] -> [B, dim].

@@ -115,7 +115,7 @@ DenoiserOutput EdmDenoiser::operator()(const at::Tensor& x, const at::Tensor& le
     at::Tensor rows;
     if (config.label_dim > 0 && labels.defined()) rows = at::one_hot(labels, config.label_dim);
     const EdmModel::Output result =
-        model_(parameters_, x, levels, rows, {}, nullptr, process_.discrete() ? model_time : at::Tensor());
+        model_(evaluation_.of(parameters_), x, levels, rows, {}, nullptr, process_.discrete() ? model_time : at::Tensor());
     DenoiserOutput out;
     out.x0 = result.denoised.to(x.scalar_type());
     if (has_variance()) out.variance = result.raw.narrow(1, config.in_channels, config.in_channels);

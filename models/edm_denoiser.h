@@ -14,6 +14,7 @@
 #include "models/denoiser.h"
 #include "models/edm_network.h"
 #include "models/edm_precond.h"
+#include "models/evaluation.h"
 
 namespace schedbench {
 
@@ -85,6 +86,7 @@ class EdmDenoiser final : public Denoiser {
   private:
     EdmModel model_;
     Parameters parameters_;
+    EvaluationParameters evaluation_;
     NoiseProcess process_;
     std::string spec_, hash_;
 };

@@ -249,7 +249,7 @@ NativeDenoiser::NativeDenoiser(const NetworkDescription& description, Parameters
 
 DenoiserOutput NativeDenoiser::operator()(const at::Tensor& x, const at::Tensor& levels,
                                           const at::Tensor& model_time, const at::Tensor& labels) const {
-    return network_denoise(description_, *net_, parameters_, x, levels, model_time, labels);
+    return network_denoise(description_, *net_, evaluation_.of(parameters_), x, levels, model_time, labels);
 }
 
 std::shared_ptr<const Denoiser> NativeDenoiser::moved_to(at::Device device) const {

@@ -13,6 +13,7 @@
 #include "core/spec.h"
 #include "core/spec_schema.h"
 #include "models/denoiser.h"
+#include "models/evaluation.h"
 #include "models/network.h"
 #include "models/unet.h"
 
@@ -80,6 +81,7 @@ class NativeDenoiser final : public Denoiser {
     std::shared_ptr<const Network> net_;
     NoiseProcess process_;
     Parameters parameters_;
+    EvaluationParameters evaluation_;
     std::string spec_, hash_;
     std::map<std::string, std::string> metadata_;
 };

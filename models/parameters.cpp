@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "models/evaluation.h"
+#include "models/winograd.h"
 
 namespace schedbench {
 
@@ -103,6 +105,8 @@ const at::Tensor& parameter(const Parameters& parameters, const std::string& nam
 at::Tensor conv(const Parameters& p, const std::string& prefix, const at::Tensor& x, int64_t stride) {
     const at::Tensor& weight = parameter(p, prefix + ".weight");
     const int64_t pad = weight.size(2) / 2;
+    if (const at::Tensor* transformed = stride == 1 ? transformed_weight(p, prefix, x) : nullptr)
+        return winograd_conv(x, *transformed, parameter(p, prefix + ".bias"));
     return at::conv2d(x, weight, parameter(p, prefix + ".bias"), {stride, stride}, {pad, pad});
 }
 

@@ -17,20 +17,13 @@ void ResidualBlock::add_shapes(ParameterShapes& shapes) const {
 
 at::Tensor ResidualBlock::operator()(const Parameters& p, const at::Tensor& x, const at::Tensor& emb,
                                      double dropout) const {
-    at::Tensor h = at::silu(group_norm(p, name(names->norm0), x, groups, epsilon));
+    at::Tensor h = norm_around(p, name(names->norm0), x, groups, epsilon, {{}, {}, {}, true});
     h = conv(p, name(names->conv0), resample_plainly(h, resample));
-    const at::Tensor e = linear(p, name(names->embedding), emb).to(h.scalar_type()).unsqueeze(2).unsqueeze(3);
-    if (scale_shift) {
-        const auto parts = e.chunk(2, 1);
-        h = at::addcmul(parts[1], group_norm(p, name(names->norm1), h, groups, epsilon), 1 + parts[0]);
-    } else {
-        h = group_norm(p, name(names->norm1), h + e, groups, epsilon);
-    }
-    h = at::silu(h);
+    h = norm_around(p, name(names->norm1), h, groups, epsilon,
+                    embedding_around(linear(p, name(names->embedding), emb), scale_shift));
     if (dropout > 0) h = at::dropout(h, dropout, true);
-    h = conv(p, name(names->conv1), h);
     const at::Tensor skip = resample_plainly(x, resample);
-    return (in == out ? skip : conv(p, name(names->skip), skip)) + h;
+    return conv_add(p, name(names->conv1), h, in == out ? skip : conv(p, name(names->skip), skip));
 }
 
 int64_t ResidualBlock::macs(int64_t pixels) const {
@@ -39,6 +32,12 @@ int64_t ResidualBlock::macs(int64_t pixels) const {
                                                         : pixels;
     return (9 * in * out + 9 * out * out + (in != out ? in * out : 0)) * inside +
            embedding * out * (scale_shift ? 2 : 1);
+}
+
+NormSurroundings embedding_around(const at::Tensor& embedded, bool scale_shift) {
+    if (!scale_shift) return {embedded, {}, {}, true};
+    const auto parts = embedded.chunk(2, 1);
+    return {{}, parts[0], parts[1], true};
 }
 
 at::Tensor resample_plainly(const at::Tensor& x, Resample resample) {

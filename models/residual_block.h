@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "models/evaluation.h"
 #include "models/parameters.h"
 
 namespace schedbench {
@@ -40,6 +41,10 @@ struct ResidualBlock {
   private:
     std::string name(const char* part) const { return prefix + "." + part; }
 };
+
+/// How the embedding, [B, C] or [B, 2 C] after its linear layer, enters a norm that SiLU follows: added before it, or as
+/// scale and shift after it.
+NormSurroundings embedding_around(const at::Tensor& embedded, bool scale_shift);
 
 /// Without parameters: nearest neighbour (x2) up, 2x2 mean down.
 at::Tensor resample_plainly(const at::Tensor& x, Resample resample);

@@ -57,8 +57,8 @@ at::Tensor SongUNet::embed(const Parameters& p, const at::Tensor& noise, const a
 }
 
 at::Tensor SongUNet::finish(const Parameters& p, const at::Tensor& h) const {
-    const at::Tensor normed = edm_norm(p, config_.level_name("dec", 0, "aux_norm"), h, kEpsilon);
-    return conv(p, config_.level_name("dec", 0, "aux_conv"), at::silu(normed));
+    const at::Tensor normed = edm_norm_silu(p, config_.level_name("dec", 0, "aux_norm"), h, kEpsilon);
+    return conv(p, config_.level_name("dec", 0, "aux_conv"), normed);
 }
 
 EdmNetwork::InitialLaw SongUNet::initial_law(const std::string& layer) const {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/noise.h"
+#include "models/evaluation.h"
 
 namespace schedbench {
 
@@ -238,7 +239,7 @@ at::Tensor UNet::forward(const Parameters& p, const at::Tensor& x, const at::Ten
         skips.pop_back();
         for (const Layer& layer : block) h = run(layer, p, h, emb, dropout);
     }
-    h = conv(p, "out.2", at::silu(group_norm(p, "out.0", h, config_.num_groups, kEpsilon)));
+    h = conv(p, "out.2", norm_around(p, "out.0", h, config_.num_groups, kEpsilon, {{}, {}, {}, true}));
     if (h.scalar_type() != at::kDouble) h = h.to(at::kFloat);
     return config_.patch > 1 ? at::pixel_shuffle(h, config_.patch) : h;
 }

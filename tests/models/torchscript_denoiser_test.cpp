@@ -180,6 +180,7 @@ void export_network(const Network& net, const Parameters& parameters, const at::
 
 TEST_F(TorchScriptDenoisers, TracedNativeNetworksAgree) {
     golden::Tally tally("nets/x0 of a TorchScript export against the native network");
+    golden::Tally evaluated("nets/the same, native by the kernels for evaluation, beside the largest value");
     for (const auto& path : golden::files("nets", ".golden.safetensors")) {
         const SafetensorsFile golden = read_safetensors(path.string());
         const auto family = golden.metadata.find("family");
@@ -204,10 +205,17 @@ TEST_F(TorchScriptDenoisers, TracedNativeNetworksAgree) {
         at::manual_seed(2);
         const at::Tensor x = at::randn_like(one("x")) * 2;
         const LocatedLevel level = native->process().locate(1.5);
-        const auto a = denoise_at(*native, x, level, labels), b = denoise_at(*wrapped, x, level, labels);
-        tally.add((a.x0 - b.x0).abs().max().item<double>(), 1e-5, path.filename().string());
+        const auto b = denoise_at(*wrapped, x, level, labels);
+        const auto largest = [](const at::Tensor& t) { return t.abs().max().item<double>(); };
+        // A gradient is asked for, so the native network runs LibTorch's operations, as the export does.
+        const auto a = denoise_at(*native, x.clone().requires_grad_(true), level, labels);
+        tally.add(largest(a.x0.detach() - b.x0), 1e-5, path.filename().string());
+        const c10::NoGradGuard no_gradients;
+        const auto c = denoise_at(*native, x, level, labels);
+        evaluated.add(largest(c.x0 - b.x0) / largest(b.x0), 1e-5, path.filename().string());
     }
     tally.report();
+    evaluated.report();
 }
 
 }  // namespace
