@@ -95,13 +95,13 @@ int run(const std::vector<std::string>& arguments) {
     add_schedule_options(options);
     options.runtime().json();
     if (!options.parse(arguments)) return 0;
-    options.runtime_settings();
+    const RuntimeSettings runtime = options.runtime_settings();
     if (options.has("plot") && !options.text("plot").ends_with(".svg"))
         throw Error("option", "\"" + options.text("plot") + "\" should end in .svg", "--plot");
     const Spec spec = with_range(Spec::parse(options.text("spec"), "SPEC"), options);
     const int steps = step_count(options);
     const ScheduleRequest request = schedule_request(options, steps);
-    const auto model = make_model(Spec::parse(options.text("model"), "--model"));
+    const auto model = placed_for_host(make_model(Spec::parse(options.text("model"), "--model")), runtime);
     const NoiseProcess& process = model->process();
     const Spec completed = complete_learner(spec, process, "SPEC");
     const bool dp = learns_paths(completed);

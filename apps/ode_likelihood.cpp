@@ -131,7 +131,7 @@ int run(const std::vector<std::string>& arguments) {
         .json();
     if (!options.parse(arguments)) return 0;
     const RuntimeSettings runtime = options.runtime_settings();
-    const auto model = make_model(Spec::parse(options.text("model"), "--model"));
+    const auto model = placed_for_host(make_model(Spec::parse(options.text("model"), "--model")), runtime);
     const ProbeData data = load_probes(options, model);
     const OdeLikelihoodOptions settings = settings_of(options, data.source->eight_bit());
     const int64_t images = options.integer("images");

@@ -9,6 +9,7 @@
 #include "apps/commands.h"
 #include "apps/options.h"
 #include "apps/schedule_options.h"
+#include "apps/step_traffic.h"
 #include "core/error.h"
 #include "core/hdf5.h"
 #include "core/peak_memory.h"
@@ -84,7 +85,7 @@ Cell make_cell(const Options& options) {
     cell.batch = options.integer("batch");
     cell.seed = static_cast<uint64_t>(options.integer("seed", 0));
     cell.quantise = parse_quantise_rule(options.text("quantise"), "--quantise");
-    cell.model = make_model(Spec::parse(options.text("model"), "--model"));
+    cell.model = placed(make_model(Spec::parse(options.text("model"), "--model")), cell.runtime);
     check_learned_model(spec, cell.model->spec(), "--schedule");
     if (choice.clip) cell.model = clip_denoiser(cell.model);
     cell.noise = choice.noise;
@@ -113,7 +114,8 @@ Cell make_cell(const Options& options) {
 
 /// Full blocks of consecutive ids, the last one cut afterwards: so an image does not depend on how many
 /// others there are.
-Samples sample_all(Cell& cell, bool keep_raw) {
+/// `traffic`, where it is given, counts in the second block, or in the only one.
+Samples sample_all(Cell& cell, bool keep_raw, StepTraffic* traffic) {
     const c10::NoGradGuard no_grad;
     CountingDenoiser counted(cell.model);
     std::vector<at::Tensor> x, pixels, labels;
@@ -124,14 +126,17 @@ Samples sample_all(Cell& cell, bool keep_raw) {
         for (size_t i = 0; i < ids.size(); ++i) ids[i] = first + static_cast<int64_t>(i);
         const int64_t keep = std::min(cell.batch, cell.count - first);
         const auto noise = make_block_noise(cell.noise, cell.seed, ids, cell.model->shape(),
-                                            cell.model->classes(), "--noise");
+                                            cell.model->classes(), "--noise", cell.model->device());
         const at::Tensor block_label = cell.labels.labels(*noise, ids, cell.model->classes());
-        const at::Tensor block = cell.sampler->sample(counted, cell.schedule, *noise, block_label);
+        const bool counts = traffic && first == (cell.count > cell.batch ? cell.batch : 0);
+        const at::Tensor block =
+            cell.sampler->sample(counted, cell.schedule, *noise, block_label,
+                                 counts ? traffic->observer(cell.model->device()) : StepObserver());
         if (first == 0) cell.nfe = counted.calls();
-        const at::Tensor kept = block.narrow(0, 0, keep).contiguous();
+        const at::Tensor kept = block.narrow(0, 0, keep).contiguous().to(at::kCPU);
         if (keep_raw) x.push_back(kept);
         pixels.push_back(quantise(kept, cell.quantise));
-        if (block_label.defined()) labels.push_back(block_label.narrow(0, 0, keep));
+        if (block_label.defined()) labels.push_back(block_label.narrow(0, 0, keep).to(at::kCPU));
         progress.update(first + keep);
         if (first > 0) continue;
         counted.reset();
@@ -229,6 +234,7 @@ int run(const std::vector<std::string>& arguments) {
         .value("seed", "0", "seed of all noise")
         .flag("clip", "clip x0hat to [-1, 1]")
         .value("quantise", "round-half-up", "rule from [-1, 1] to bytes")
+        .flag("count-traffic", "count operators, copies and values read in every step of a block")
         .flag("raw", "for .npy: the values themselves as float64 [n, shape...], not bytes")
         .value("columns", "0", "columns of a grid; 0: about as wide as high")
         .value("output", "", "file to write: .png (a grid), .npy (uint8, NHWC) or .h5");
@@ -238,7 +244,10 @@ int run(const std::vector<std::string>& arguments) {
     Cell cell = make_cell(options);
     const std::string path = options.text("output"), kind = checked_output(options, cell);
     const Stopwatch watch;
-    const Samples samples = sample_all(cell, options.on("raw"));
+    StepTraffic traffic;
+    const bool counts = options.on("count-traffic");
+    const Samples samples = sample_all(cell, options.on("raw"), counts ? &traffic : nullptr);
+    if (counts && !options.on("json")) traffic.print();
     const double seconds = watch.seconds();
     const at::Tensor& p = samples.pixels;
     if (kind == ".png")
@@ -257,22 +266,22 @@ int run(const std::vector<std::string>& arguments) {
                       {"seconds", samples.steady_seconds},
                       {"network_seconds", samples.steady_network_seconds},
                       {"peak_memory_bytes", peak_memory_bytes(cell.model->device())}};
-        std::cout << nlohmann::json{{"output", path},
-                                    {"count", cell.count},
-                                    {"steps", cell.schedule.steps()},
-                                    {"nfe", cell.nfe},
-                                    {"schedule", cell.schedule.spec},
-                                    {"schedule_hash", cell.schedule.hash()},
-                                    {"sampler", cell.sampler->spec().print()},
-                                    {"model", cell.model->spec()},
-                                    {"seed", cell.seed},
-                                    {"noise", cell.noise},
-                                    {"labels", cell.model->classes() > 0 ? cell.labels.name() : "none"},
-                                    {"batch", cell.batch},
-                                    {"seconds", seconds},
-                                    {"steady", steady}}
-                         .dump()
-                  << "\n";
+        nlohmann::json result{{"output", path},
+                              {"count", cell.count},
+                              {"steps", cell.schedule.steps()},
+                              {"nfe", cell.nfe},
+                              {"schedule", cell.schedule.spec},
+                              {"schedule_hash", cell.schedule.hash()},
+                              {"sampler", cell.sampler->spec().print()},
+                              {"model", cell.model->spec()},
+                              {"seed", cell.seed},
+                              {"noise", cell.noise},
+                              {"labels", cell.model->classes() > 0 ? cell.labels.name() : "none"},
+                              {"batch", cell.batch},
+                              {"seconds", seconds},
+                              {"steady", steady}};
+        if (counts) result["traffic"] = traffic.to_json();
+        std::cout << result.dump() << "\n";
     } else {
         std::cout << "wrote " << path << ": " << cell.count << " samples, " << cell.schedule.steps()
                   << " steps, " << cell.nfe << " network evaluations each, " << format_duration(seconds)

@@ -261,7 +261,7 @@ int run(const std::vector<std::string>& arguments) {
         throw Error("option", "wants true, false or both, not \"" + clip + "\"", "--clip");
     if (per_image != "true" && per_image != "false")
         throw Error("option", "wants true or false, not \"" + per_image + "\"", "--per-image");
-    job.model = make_model(Spec::parse(options.text("model"), "--model"));
+    job.model = placed_for_host(make_model(Spec::parse(options.text("model"), "--model")), job.runtime);
     job.data = load_probes(options, job.model);
     const ProbeSource& source = *job.data.source;
     StatisticsOptions& settings = job.settings;

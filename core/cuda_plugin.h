@@ -26,6 +26,9 @@ struct CudaPlugin {
     /// Launches a graph on the current stream. Null, or what went wrong.
     const char* (*replay)(void* graph);
     void (*release)(void* graph);
+
+    /// What LibTorch does where the host waits for the device: 0 nothing, 1 a warning, 2 an error.
+    void (*watch_synchronisation)(int level);
 };
 
 /// Loads the plug-in, once, after LibTorch's CUDA library. Returns "" or why there is none.

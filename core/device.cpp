@@ -17,11 +17,17 @@
 #include <fstream>
 
 #include "core/cuda_library.h"
+#include "core/cuda_plugin.h"
 #include "core/error.h"
 
 namespace schedbench {
 
 namespace {
+
+std::map<std::string, std::string>& notes() {
+    static std::map<std::string, std::string> instance;
+    return instance;
+}
 
 int available_cores() {
     cpu_set_t set;
@@ -70,6 +76,8 @@ void use_cuda(RuntimeSettings& s, const std::string& asked) {
         throw Error("device", "CUDA does not start: " + text.substr(0, text.find('\n')), "--device " + asked,
                     hint);
     }
+    const std::string lacking = load_cuda_plugin();
+    note_provenance("cuda_plugin", lacking.empty() ? "loaded" : lacking);
     s.device = "cuda:" + std::to_string(index);
     s.device_name = driver.devices[static_cast<size_t>(index)];
     // IEEE float32. Only this newer style of the switches: LibTorch refuses a mixture with the older one.
@@ -117,7 +125,7 @@ std::string stack_identity(const RuntimeSettings& s) {
 }
 
 std::map<std::string, std::string> provenance(const RuntimeSettings& s) {
-    std::map<std::string, std::string> out;
+    std::map<std::string, std::string> out = notes();
     out["device"] = s.device;
     if (!s.device_reason.empty()) out["device_reason"] = s.device_reason;
     if (on_cuda(s)) {
@@ -144,6 +152,10 @@ std::map<std::string, std::string> provenance(const RuntimeSettings& s) {
                              "CUBLAS_WORKSPACE_CONFIG", "LOCAL_RANK", "SLURM_LOCALID"})
         if (const char* value = std::getenv(name)) out[std::string("env.") + name] = value;
     return out;
+}
+
+void note_provenance(const std::string& key, const std::string& value) {
+    notes()[key] = value;
 }
 
 }  // namespace schedbench

@@ -31,4 +31,7 @@ std::string stack_identity(const RuntimeSettings& effective);
 /// Library versions, compiler, CPU, host, threads, environment switches: for /provenance.
 std::map<std::string, std::string> provenance(const RuntimeSettings& effective);
 
+/// Adds a fact that was found out later to every provenance() from now on: whether graphs could be recorded.
+void note_provenance(const std::string& key, const std::string& value);
+
 }  // namespace schedbench

@@ -42,8 +42,10 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
     for (const Spec& spec : suite.models) {
         PlannedModel model;
         model.spec = spec;
-        model.raw = make_model(spec, suite.path + ", key model");
-        model.denoiser = suite.clip ? clip_denoiser(model.raw) : model.raw;
+        model.loaded = make_model(spec, suite.path + ", key model");
+        model.raw = placed_for_host(model.loaded, runtime);
+        model.denoiser = placed(model.loaded, runtime);
+        if (suite.clip) model.denoiser = clip_denoiser(model.denoiser);
         suite.labels.check(model.raw->classes(), suite.path + ", key labels");
         model.id = short_hash(model.denoiser->spec());
         plan.models.push_back(std::move(model));

@@ -24,8 +24,11 @@ double seconds_per_evaluation(const Denoiser& model, int64_t batch) {
     double seconds = 0;
     for (int i = 0; i < 2; ++i) {
         const auto start = Clock::now();
-        denoise_at(model, at::zeros(shape, at::kDouble), level,
-                   model.classes() ? at::zeros({batch}, at::kLong) : at::Tensor());
+        const auto options = at::device(model.device());
+        const DenoiserOutput out =
+            denoise_at(model, at::zeros(shape, options.dtype(at::kDouble)), level,
+                       model.classes() ? at::zeros({batch}, options.dtype(at::kLong)) : at::Tensor());
+        out.x0.to(at::kCPU);  // a device computes on after the call
         seconds = std::chrono::duration<double>(Clock::now() - start).count();
     }
     return seconds / static_cast<double>(batch);

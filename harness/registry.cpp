@@ -8,6 +8,7 @@
 #include "learn/learner.h"
 #include "models/aoti_denoiser.h"
 #include "models/exact.h"
+#include "models/graphed_denoiser.h"
 #include "models/native.h"
 #include "models/torchscript_denoiser.h"
 #include "samplers/sampler_family.h"
@@ -141,6 +142,22 @@ std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& 
     if (entry.name == "torchscript") return load_torchscript(complete(spec, entry, where), where);
     if (entry.name == "aoti") return load_aoti(complete(spec, entry, where), where);
     return make_exact(spec, where);
+}
+
+std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model, const RuntimeSettings& runtime) {
+    const at::Device device(runtime.device);
+    model = on_device(std::move(model), device);
+    if (!device.is_cuda()) return model;
+    std::string reason = "profile " + runtime.profile;
+    if (runtime.profile == "fast") model = graphed(std::move(model), cuda_graphs(), reason);
+    note_provenance("cuda_graphs", reason.empty() ? "one evaluation" : "none: " + reason);
+    return model;
+}
+
+std::shared_ptr<const Denoiser> placed_for_host(std::shared_ptr<const Denoiser> model,
+                                                const RuntimeSettings& runtime) {
+    if (std::dynamic_pointer_cast<const ExactTarget>(model)) return model;
+    return host_denoiser(on_device(std::move(model), at::Device(runtime.device)));
 }
 
 }  // namespace schedbench

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/device.h"
 #include "core/spec.h"
 #include "core/spec_schema.h"
 #include "models/denoiser.h"
@@ -25,5 +26,12 @@ const std::vector<RegistryKind>& registry();
 
 /// exact:..., native:file=..., clip:inner={...}.
 std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& where = "--model");
+
+/// The model on the device of `runtime`, to sample from; on a CUDA device in profile fast with graphs of its evaluation,
+/// or with the reason why not in the provenance.
+std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model, const RuntimeSettings& runtime);
+/// For learners and likelihoods, which ask in host memory: the network on the device, an exact target on the CPU.
+std::shared_ptr<const Denoiser> placed_for_host(std::shared_ptr<const Denoiser> model,
+                                                const RuntimeSettings& runtime);
 
 }  // namespace schedbench

@@ -276,7 +276,8 @@ class Sweep {
         std::iota(ids.begin(), ids.end(), block.first);
         const CountingDenoiser counted(model.denoiser);
         const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(),
-                                            model.denoiser->classes(), "key noise");
+                                            model.denoiser->classes(), "key noise",
+                                            model.denoiser->device());
         block.labels = suite_.labels.labels(*noise, ids, model.denoiser->classes());
         block.x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, block.labels);
         if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());

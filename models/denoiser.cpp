@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/wrapped_denoiser.h"
 
 namespace schedbench {
 
@@ -31,31 +32,23 @@ std::shared_ptr<const Denoiser> on_device(std::shared_ptr<const Denoiser> model,
 namespace {
 
 /// A model whose x0hat is changed, element by element of a sample, and nothing else.
-class WrappedDenoiser : public Denoiser {
+class ChangedDenoiser : public WrappedDenoiser {
   public:
-    explicit WrappedDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
+    using WrappedDenoiser::WrappedDenoiser;
     DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
                               const at::Tensor& labels) const override {
         DenoiserOutput out = (*inner_)(x, levels, model_time, labels);
         out.x0 = changed(out.x0);
         return out;
     }
-    const NoiseProcess& process() const override { return inner_->process(); }
-    std::vector<int64_t> shape() const override { return inner_->shape(); }
-    int64_t classes() const override { return inner_->classes(); }
-    bool has_variance() const override { return inner_->has_variance(); }
-    bool differentiable() const override { return inner_->differentiable(); }
-    at::Device device() const override { return inner_->device(); }
-    std::string weights_hash() const override { return inner_->weights_hash(); }
 
   protected:
     virtual at::Tensor changed(const at::Tensor& x0) const = 0;
-    std::shared_ptr<const Denoiser> inner_;
 };
 
-class ClipDenoiser final : public WrappedDenoiser {
+class ClipDenoiser final : public ChangedDenoiser {
   public:
-    using WrappedDenoiser::WrappedDenoiser;
+    using ChangedDenoiser::ChangedDenoiser;
     std::string spec() const override { return "clip:inner={" + inner_->spec() + "}"; }
     std::shared_ptr<const Denoiser> moved_to(at::Device device) const override {
         return std::make_shared<ClipDenoiser>(on_device(inner_, device));
@@ -65,10 +58,10 @@ class ClipDenoiser final : public WrappedDenoiser {
     at::Tensor changed(const at::Tensor& x0) const override { return x0.clamp(-1, 1); }
 };
 
-class ThresholdDenoiser final : public WrappedDenoiser {
+class ThresholdDenoiser final : public ChangedDenoiser {
   public:
     ThresholdDenoiser(std::shared_ptr<const Denoiser> inner, double quantile, double limit)
-        : WrappedDenoiser(std::move(inner)), quantile_(quantile), limit_(limit) {}
+        : ChangedDenoiser(std::move(inner)), quantile_(quantile), limit_(limit) {}
     std::string spec() const override {
         return "threshold:inner={" + inner_->spec() + "},max=" + format_number(limit_) +
                ",quantile=" + format_number(quantile_);
@@ -99,10 +92,6 @@ class HostDenoiser final : public WrappedDenoiser {
         return {out.x0.to(at::kCPU), out.variance.defined() ? out.variance.to(at::kCPU) : out.variance};
     }
     at::Device device() const override { return at::kCPU; }
-    std::string spec() const override { return inner_->spec(); }
-
-  private:
-    at::Tensor changed(const at::Tensor& x0) const override { return x0; }
 };
 
 }  // namespace

@@ -25,7 +25,15 @@ const c10::Device kDevice(kType, 0);
 Traffic g_traffic;
 std::string g_stalled;
 
+/// Operators of the work that is being recorded; null while none is.
+std::vector<std::function<void()>>* g_recording = nullptr;
+
+void recorded(std::function<void()> again) {
+    if (g_recording) g_recording->push_back(std::move(again));
+}
+
 void stall(int64_t& count, const std::string& name) {
+    TORCH_CHECK(!g_recording, name, " cannot be recorded: the host waits for it");
     ++count;
     g_stalled += (g_stalled.empty() ? "" : ", ") + name;
 }
@@ -87,6 +95,14 @@ c10::IValue host_argument(const c10::IValue& value, const std::string& name) {
     return value;
 }
 
+/// Into the memory that the recorded operator wrote.
+void write_again(const c10::IValue& to, const c10::IValue& from) {
+    if (to.isTensor() && to.toTensor().defined()) to.toTensor().copy_(from.toTensor());
+    if (!to.isTensorList()) return;
+    const auto targets = to.toTensorVector(), sources = from.toTensorVector();
+    for (size_t i = 0; i < targets.size(); ++i) targets[i].copy_(sources[i]);
+}
+
 /// Any operator: the CPU's kernel on the same memory.
 void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     const c10::FunctionSchema& schema = op.schema();
@@ -113,7 +129,14 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
         }
         host.push_back(host_argument(arguments[i], name));
     }
+    const torch::jit::Stack inputs = host;
     op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &host);
+    if (g_recording)
+        recorded([op, inputs, outputs = host] {
+            torch::jit::Stack again = inputs;
+            op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &again);
+            for (size_t i = 0; i < again.size(); ++i) write_again(outputs[i], again[i]);
+        });
     for (auto& [set, value] : grown) {
         const at::Tensor made = device_view(value);
         written[set].unsafeGetTensorImpl()->set_storage_keep_dtype(made.storage());
@@ -157,7 +180,10 @@ at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool) {
     ++g_traffic.kernels;
     if (!on_device(from)) stall(g_traffic.to_device, "copy to the device");
     if (!on_device(to)) stall(g_traffic.to_host, "copy to the host");
-    (on_device(to) ? host_view(to) : to).copy_(on_device(from) ? host_view(from) : from);
+    const at::Tensor target = on_device(to) ? host_view(to) : to,
+                     source = on_device(from) ? host_view(from) : from;
+    target.copy_(source);
+    recorded([target, source] { target.copy_(source); });
     return to;
 }
 
@@ -174,9 +200,15 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
     ++g_traffic.kernels;
     std::optional<at::Tensor> host_bias;
     if (bias && bias->defined()) host_bias = to_host_argument(*bias, "aten::convolution");
-    return device_view(at::convolution_symint(to_host_argument(input, "aten::convolution"),
-                                              to_host_argument(weight, "aten::convolution"), host_bias,
-                                              stride, padding, dilation, transposed, output_padding, groups));
+    const at::Tensor x = to_host_argument(input, "aten::convolution"),
+                     w = to_host_argument(weight, "aten::convolution");
+    const auto convolved = [=, s = stride.vec(), p = padding.vec(), d = dilation.vec(),
+                            o = output_padding.vec()] {
+        return at::convolution_symint(x, w, host_bias, s, p, d, transposed, o, groups);
+    };
+    const at::Tensor out = convolved();
+    recorded([=] { out.copy_(convolved()); });
+    return device_view(out);
 }
 
 struct Memory final : c10::Allocator {
@@ -255,6 +287,23 @@ at::Device device() {
 
 const Traffic& traffic() {
     return g_traffic;
+}
+
+std::function<void()> record(const std::function<void()>& work) {
+    struct Recording {
+        std::vector<std::function<void()>> operators;
+        Recording() { g_recording = &operators; }
+        ~Recording() { g_recording = nullptr; }
+    };
+    std::vector<std::function<void()>> operators;
+    {
+        Recording recording;
+        work();
+        operators = std::move(recording.operators);
+    }
+    return [operators = std::move(operators)] {
+        for (const auto& again : operators) again();
+    };
 }
 
 void reset() {

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace schedbench::fake_device {
@@ -27,6 +28,11 @@ at::Device device();
 /// Since the last reset().
 const Traffic& traffic();
 void reset();
+
+/// What `work` does on the device, to be done again on the same memory, as a graph of kernels would: the work
+/// runs once here, and its operators, with the memory of their inputs and outputs, are kept. c10::Error where
+/// the work reads a value, waits, or copies between host and device.
+std::function<void()> record(const std::function<void()>& work);
 
 /// Operators that the host had to wait for since the last reset(), in order, for messages.
 const std::string& stalled_in();

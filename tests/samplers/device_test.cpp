@@ -2,88 +2,19 @@
 // bits of the CPU, and no step copies anything between host and device, reads a value or waits.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/TracerMode.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <iostream>
 
+#include "device_cases.h"
 #include "fake_device.h"
 #include "models/exact.h"
-#include "models/native.h"
 #include "sampler_specs.h"
-#include "samplers/sampler.h"
-#include "schedules/schedule.h"
 
 namespace schedbench {
 namespace {
 
-std::shared_ptr<const Denoiser> network(const std::string& path, const std::string& more = "") {
-    Spec spec = Spec::parse("native:file='" + path + "'" + more);
-    return load_native(complete(spec, native_entries()[0], "test"), "test");
-}
-
-/// The weight files below the repository and among the golden networks that load as they are.
-std::vector<std::string> weight_files(const std::string& folder) {
-    std::vector<std::string> out;
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(std::string(SCHEDBENCH_SOURCE_DIR) + "/" + folder)) {
-        const std::string name = entry.path().filename().string();
-        if (name.ends_with(".safetensors") && name.find("golden") == std::string::npos)
-            out.push_back(entry.path());
-    }
-    std::sort(out.begin(), out.end());
-    return out;
-}
-
-struct Named {
-    std::string name;
-    std::shared_ptr<const Denoiser> model;
-};
-
-/// One of each kind of network that samples; files of other kinds (classifiers, single blocks) do not load.
-std::vector<Named> networks() {
-    std::vector<Named> out;
-    for (const char* folder : {"weights", "tests/golden/nets"})
-        for (const std::string& path : weight_files(folder)) {
-            std::shared_ptr<const Denoiser> model;
-            for (const char* more : {"", ",process='linear:T=1000'"}) {
-                if (model) break;
-                try {
-                    model = network(path, more);
-                } catch (const Error&) {
-                }
-            }
-            if (model) out.push_back({std::filesystem::path(path).filename().string(), model});
-        }
-    return out;
-}
-
-Schedule schedule_for(const Denoiser& model, int steps, const std::string& end = "zero") {
-    const double low = std::max(0.02, model.process().sigma_min()),
-                 high = std::min(20.0, model.process().sigma_max());
-    const std::string spec =
-        "edm:sigma-min=" + format_number(low) + ",sigma-max=" + format_number(high) + ",end=" + end;
-    return build_schedule(Spec::parse(spec), model.process(), {steps, TimeRule::nearest, true}, "test");
-}
-
-bool fits(const Sampler& sampler, const Denoiser& model, const Schedule& schedule) {
-    try {
-        check_fit(sampler, model, "philox", "test");
-        sampler.check_schedule(schedule, "test");
-        return true;
-    } catch (const Error&) {
-        return false;
-    }
-}
-
-/// While it lives, networks on the CPU use LibTorch's operations alone, as they do on a device: what is being
-/// traced must not meet kernels of our own (models/evaluation.h). Nothing is traced.
-struct PlainOperations {
-    PlainOperations() { at::tracer::impl::set_dispatch_enabled(true); }
-    ~PlainOperations() { at::tracer::impl::set_dispatch_enabled(false); }
-};
+using namespace device_cases;
 
 /// Samples on the device and on the CPU; what the steps after the first cost the device.
 fake_device::Traffic compare(const Sampler& sampler, const Denoiser& cpu, const Denoiser& device,
