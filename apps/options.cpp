@@ -69,7 +69,10 @@ Options& Options::runtime() {
     value("device", "cpu",
           "cpu, cuda (the device of the local rank), cuda:N, or auto: cuda where there is one");
     value("threads", "0", "threads of this process; 0: all cores it may use (part of a result's identity)");
-    value("profile", "reproducible", "precision profile");
+    value("profile", "reproducible",
+          "reproducible: float32, deterministic; fast: convolutions and attention of native networks in "
+          "bfloat16, "
+          "refused where the CPU has no instructions for it");
     return flag("quiet", "no progress on stderr");
 }
 
@@ -184,6 +187,14 @@ RuntimeSettings Options::runtime_settings() const {
     if (!effective.device_reason.empty() && !on("quiet"))
         std::cerr << "device " << effective.device << ": " << effective.device_reason << "\n";
     return effective;
+}
+
+RuntimeSettings Options::cpu_settings() const {
+    const std::string device = text("device");
+    if (device != "cpu" && device != "auto")
+        throw Error("device", std::string(command_.name) + " runs on the CPU only", "--device " + device,
+                    "leave --device out");
+    return apply_runtime({"cpu", static_cast<int>(integer("threads", 0)), text("profile")});
 }
 
 }  // namespace schedbench

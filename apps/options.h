@@ -39,6 +39,8 @@ class Options {
     bool on(const std::string& name) const;
     CacheSettings feature_cache() const;
     RuntimeSettings runtime_settings() const;  ///< applied: threads are set
+    /// Of a command that runs on the CPU alone, which `auto` then means; Error("device") for another device.
+    RuntimeSettings cpu_settings() const;
 
   private:
     const Command& command_;

@@ -20,7 +20,7 @@ int run(const std::vector<std::string>& arguments) {
         .runtime()
         .json();
     if (!options.parse(arguments)) return 0;
-    options.runtime_settings();
+    options.cpu_settings();
     const std::string output = options.text("output");
     const std::filesystem::path folder = std::filesystem::path(output).parent_path();
     if (!folder.empty() && !std::filesystem::is_directory(folder))

@@ -82,7 +82,7 @@ int run(const std::vector<std::string>& arguments) {
         .runtime();
     add_architecture_options(options);
     if (!options.parse(arguments)) return 0;
-    const RuntimeSettings runtime = options.runtime_settings();
+    const RuntimeSettings runtime = options.cpu_settings();
     const std::string output = options.text("output");
     const Objective objective = parse_objective(options.text("objective"), "--objective");
     const TrainingData data = load_training_data(Spec::parse(options.text("data"), "--data"), "--data");

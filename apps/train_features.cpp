@@ -36,7 +36,7 @@ int run(const std::vector<std::string>& arguments) {
         .runtime()
         .json();
     if (!options.parse(arguments)) return 0;
-    const RuntimeSettings runtime = options.runtime_settings();
+    const RuntimeSettings runtime = options.cpu_settings();
     const std::string output = options.text("output"), flip = options.text("flip");
     if (flip != "true" && flip != "false")
         throw Error("option", "wants true or false, not \"" + flip + "\"", "--flip");

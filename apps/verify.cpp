@@ -177,7 +177,7 @@ int run(const std::vector<std::string>& arguments) {
         .runtime()
         .json();
     if (!options.parse(arguments)) return 0;
-    options.runtime_settings();
+    options.cpu_settings();
     const std::vector<std::string> files = options.texts("file");
     if (files.size() == 1) return describe(parse_model(files[0]), options);
     if (files.size() != 2)

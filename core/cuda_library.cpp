@@ -101,7 +101,15 @@ int local_rank() {
     return 0;
 }
 
+void check_cuda_name(const std::string& asked) {
+    if (asked == "cuda") return;
+    const auto index = asked.starts_with("cuda:") ? parse_number(asked.substr(5)) : std::nullopt;
+    if (!index || *index < 0 || *index > 1e6 || *index != static_cast<double>(static_cast<int>(*index)))
+        throw Error("option", "is \"" + asked + "\"", "--device", "known: cpu, cuda, cuda:N, auto");
+}
+
 int cuda_device_index(const std::string& asked, const std::vector<std::string>& names, int local) {
+    check_cuda_name(asked);
     const int count = static_cast<int>(names.size());
     const std::string there =
         count == 1 ? "there is 1: cuda:0"
@@ -114,13 +122,11 @@ int cuda_device_index(const std::string& asked, const std::vector<std::string>& 
                         " (from 0) on its machine; " + there,
                     "--device cuda", "start at most one process a device, or name one with --device cuda:N");
     }
-    const auto index = asked.starts_with("cuda:") ? parse_number(asked.substr(5)) : std::nullopt;
-    if (!index || *index < 0 || *index != static_cast<double>(static_cast<int>(*index)))
-        throw Error("option", "is \"" + asked + "\"", "--device", "known: cpu, cuda, cuda:N, auto");
-    if (*index >= count)
+    const int index = static_cast<int>(*parse_number(asked.substr(5)));
+    if (index >= count)
         throw Error("device", "no device " + asked + "; " + there, "--device",
                     "CUDA_VISIBLE_DEVICES hides devices from a process");
-    return static_cast<int>(*index);
+    return index;
 }
 
 }  // namespace schedbench

@@ -32,6 +32,9 @@ std::string cuda_version_text(int version);
 /// number.
 int local_rank();
 
+/// Error("option") for what is neither "cuda" nor "cuda:N".
+void check_cuda_name(const std::string& asked);
+
 /// The device that `asked` ("cuda" or "cuda:N") names among `names`: N, or the local rank (device 0 if there
 /// is but one: then the launcher has chosen). Error("device"), which counts the devices, for one that is not
 /// there, and Error("option") for another form.

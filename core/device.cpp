@@ -101,6 +101,7 @@ RuntimeSettings apply_runtime(const RuntimeSettings& requested) {
             effective.device_reason = e.message();
         }
     } else if (requested.device != "cpu") {
+        check_cuda_name(requested.device);
         use_cuda(effective, requested.device);
     }
     if (requested.profile != "reproducible")

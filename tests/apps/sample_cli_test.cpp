@@ -61,6 +61,24 @@ TEST(CliSample, CountsAndBudgets) {
     EXPECT_TRUE(std::equal(f.begin(), f.end(), a.begin()));
 }
 
+TEST(CliSample, TrafficOfEveryStep) {
+    const Folder folder;
+    const auto traffic = folder
+                             .ok("sample --model exact:gaussian,c=0.5,dim=3 --sampler heun --steps 4 --count 9 "
+                                 "--batch 4 --count-traffic --json --output x.npy")
+                             .json()
+                             .at("traffic");
+    ASSERT_EQ(traffic.size(), 4u);
+    for (const auto& step : traffic) {
+        for (const char* key : {"copies_to_device", "copies_to_host", "values_read", "waits", "device_segments"})
+            EXPECT_EQ(step.at(key), 0) << key;
+        EXPECT_GT(step.at("operators"), 10);
+    }
+    // The last step is one evaluation, the others are two each.
+    EXPECT_EQ(traffic[0].at("operators"), traffic[2].at("operators"));
+    EXPECT_LT(traffic[3].at("operators"), traffic[2].at("operators"));
+}
+
 TEST(CliSample, FilesAreReadable) {
     const Folder folder;
     const std::string line = "sample --model 'exact:gaussian,c=0.3,shape=[3,8,8]' --steps 4 --count 10 ";
