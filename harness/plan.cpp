@@ -27,7 +27,8 @@ void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const 
         {"model", model.denoiser->spec()},
         {"shape", model.denoiser->shape()},
         {"noise", suite.noise == "philox" ? "philox4x32-10, Box-Muller float32, version 2"
-                                          : "edm: ATen CPU generator a sample"},
+                  : runtime.device == "cpu" ? "edm: ATen CPU generator a sample"
+                                            : "edm: ATen CUDA generator a sample"},
         {"labels", model.denoiser->classes() > 0 ? suite.labels.name() : "none"},
         {"seed", suite.seed},
         {"batch", suite.batch},
