@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/dataset.h"
+#include "data/image_file.h"
 #include "eval/inception.h"
 #include "harness/registry.h"
 #include "models/safetensors.h"
@@ -171,12 +172,10 @@ int run(const std::vector<std::string>& arguments) {
                           std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." +
                           std::to_string(NLOHMANN_JSON_VERSION_PATCH),
                       ""});
-#ifdef SCHEDBENCH_HAVE_OPENCV
-    checks.push_back({"images through OpenCV", "ok", "PNG and JPEG in, grids out", ""});
-#else
-    checks.push_back({"images through OpenCV", "optional", "built without it: no image folders, no PNG grids",
-                      "build with -DSCHEDBENCH_OPENCV=ON"});
-#endif
+    checks.push_back(has_opencv() ? Check{"images through OpenCV", "ok", "PNG and JPEG in, grids out", ""}
+                                  : Check{"images through OpenCV", "optional",
+                                          "built without it: no image folders, no PNG grids",
+                                          "build with -DSCHEDBENCH_OPENCV=ON"});
     checks.push_back(check_data("fashion-mnist"));
     checks.push_back(check_data("fashion-mnist:split=test"));
     for (Check& check : check_weights(options.text("weights"))) checks.push_back(std::move(check));

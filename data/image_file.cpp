@@ -164,7 +164,15 @@ void write_png(const std::string& path, const Image& image) {
     write_bytes(path, parts);
 }
 
+bool has_opencv() {
+    return true;
+}
+
 #else
+
+bool has_opencv() {
+    return false;
+}
 
 namespace {
 [[noreturn]] void no_opencv(const std::string& where) {

@@ -14,6 +14,9 @@ struct Image {
     std::vector<uint8_t> pixels;  ///< [channels, height, width]; three channels are red, green, blue
 };
 
+/// Was this built with OpenCV?
+bool has_opencv();
+
 /// Reads a PNG or JPEG file: 8-bit, three channels or, with `gray`, one. One channel is repeated, an alpha
 /// channel is dropped, of 16 bits the upper eight are kept, CMYK (inverted, as JPEG files hold it) becomes
 /// red = (255 - C)(255 - K)/255 and so on, and the EXIF orientation is ignored, as Pillow does. Error("file")
