@@ -6,6 +6,7 @@
 #include "apps/commands.h"
 #include "apps/options.h"
 #include "core/error.h"
+#include "harness/model_record.h"
 #include "harness/table.h"
 #include "store/export.h"
 #include "store/slim_copy.h"
@@ -32,6 +33,11 @@ int show(const std::vector<std::string>& arguments) {
         std::cout << key << ":\n";
         for (const auto& [name, item] : value.items())
             std::cout << "  " << name << ": " << item.dump() << "\n";
+    }
+    for (const std::string& id : run.ids("models")) {
+        const ModelRecord model = run.model(id);
+        const std::string distance = distance_text(model);
+        if (!distance.empty()) std::cout << "model " << id << ": " << distance << "\n";
     }
     const std::vector<std::string> extractors = run.ids("extractors");
     if (!extractors.empty()) std::cout << "extractor list (id, spec, pipeline, precision):\n";

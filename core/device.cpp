@@ -19,6 +19,7 @@
 #include "core/cuda_library.h"
 #include "core/cuda_plugin.h"
 #include "core/error.h"
+#include "core/profile.h"
 
 namespace schedbench {
 
@@ -87,6 +88,14 @@ void use_cuda(RuntimeSettings& s, const std::string& asked) {
     at::globalContext().setBenchmarkCuDNN(false);
 }
 
+/// What use_cuda() forbids: TF32 in convolutions and products, and kernels chosen by trial.
+void allow_fast_cuda() {
+    for (const at::Float32Op op : {at::Float32Op::CONV, at::Float32Op::RNN, at::Float32Op::MATMUL})
+        at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, op, at::Float32Precision::TF32);
+    at::globalContext().setDeterministicCuDNN(false);
+    at::globalContext().setBenchmarkCuDNN(true);
+}
+
 }  // namespace
 
 RuntimeSettings apply_runtime(const RuntimeSettings& requested) {
@@ -104,13 +113,17 @@ RuntimeSettings apply_runtime(const RuntimeSettings& requested) {
         check_cuda_name(requested.device);
         use_cuda(effective, requested.device);
     }
-    if (requested.profile != "reproducible")
-        throw Error("option", "\"" + requested.profile + "\" is not a profile this version offers",
-                    "--profile", "known: reproducible");
+    if (requested.profile != "reproducible" && requested.profile != "fast")
+        throw Error("option", "\"" + requested.profile + "\" is not a profile", "--profile",
+                    "known: reproducible, fast");
+    const bool fast = requested.profile == "fast", on_cpu = !on_cuda(effective);
+    if (fast && on_cpu) require_bf16("--profile fast", "use --profile reproducible, whose networks are float32");
+    if (fast && !on_cpu) allow_fast_cuda();
+    set_profile({fast, on_cpu});
     if (requested.threads < 0) throw Error("option", "wants at least 1 thread", "--threads");
     if (requested.threads == 0) effective.threads = available_cores();
     at::set_num_threads(effective.threads);
-    at::globalContext().setDeterministicAlgorithms(true, false);
+    at::globalContext().setDeterministicAlgorithms(!fast || on_cpu, false);
     return effective;
 }
 

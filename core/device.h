@@ -7,7 +7,8 @@
 
 namespace schedbench {
 
-/// reproducible: IEEE float32, deterministic kernels. fast: bf16 trunk (not yet offered on every path).
+/// reproducible: IEEE float32, deterministic kernels. fast: convolutions and attention of native networks in bfloat16
+/// (which a CPU must have instructions for), TF32 on a GPU.
 struct RuntimeSettings {
     std::string device =
         "cpu";        ///< asked for: cpu, cuda (that of the local rank), cuda:N, auto; in force: cpu, cuda:N

@@ -104,18 +104,6 @@ ParameterShapes inception_shapes() {
     return shapes;
 }
 
-void require_bf16(const std::string& where) {
-    std::ifstream in("/proc/cpuinfo");
-    for (std::string line; std::getline(in, line);) {
-        if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
-        std::istringstream words(line);
-        for (std::string word; words >> word;)
-            if (word == "avx512_bf16" || word == "amx_bf16" || word == "bf16") return;
-        break;
-    }
-    throw Error("device", "this CPU has no bf16 instructions", where, "leave precision at float32");
-}
-
 Inception::Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where,
                      InceptionPrecision precision)
     : precision_(precision), origin_("unknown weights") {

@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 
+#include "core/profile.h"
 #include "models/parameters.h"
 
 namespace schedbench {
@@ -24,9 +25,6 @@ ParameterShapes inception_shapes();
 /// for it. Its features differ from float32's by about half a percent: they are other features, for quick
 /// looks.
 enum class InceptionPrecision { float32, bf16 };
-
-/// Error("device") where this CPU has no instructions for it, so that it would be slow.
-void require_bf16(const std::string& where);
 
 class Inception {
   public:

@@ -17,6 +17,7 @@
 #include "harness/block_finisher.h"
 #include "harness/learning.h"
 #include "harness/likelihood_run.h"
+#include "harness/model_record.h"
 #include "harness/plan.h"
 #include "harness/plan_report.h"
 #include "harness/preview.h"
@@ -148,9 +149,7 @@ class Sweep {
         provenance_record.values["suite"] = suite_.id();
         run.put(provenance_record);
         for (const PlannedModel& model : plan_.models)
-            run.put(ModelRecord{model.id, model.denoiser->spec(), model.denoiser->weights_hash(),
-                                model.denoiser->process().spec().print(), model.denoiser->shape(),
-                                nlohmann::json{{"suite_spec", model.spec.print()}}.dump()});
+            if (!run.has("models", model.id)) run.put(model_record(model, runtime_));
     }
 
     void run_cell(PlannedCell& cell) {

@@ -9,6 +9,7 @@
 #include "eval/metric_set.h"
 #include "harness/json_number.h"
 #include "harness/likelihood_table.h"
+#include "harness/model_record.h"
 #include "harness/published.h"
 #include "harness/registry.h"
 #include "harness/text_block.h"
@@ -245,7 +246,9 @@ Table make_table(const RunFile& run, const std::string& metric) {
             add_likelihood(table.likelihood, std::move(row));
     }
     for (const std::string& id : run.ids("models")) {
-        const auto details = nlohmann::json::parse(run.model(id).details, nullptr, false);
+        const ModelRecord model = run.model(id);
+        if (std::string text = distance_text(model); !text.empty()) table.distances[id] = std::move(text);
+        const auto details = nlohmann::json::parse(model.details, nullptr, false);
         table.models[id] = details.is_object() ? details.value("suite_spec", id) : id;
     }
     if (run.ids("cells").empty() && !table.likelihood.empty()) return table;
@@ -375,6 +378,9 @@ std::string print_table(const Table& table, TableFormat format) {
                                           [](const TableRow& row) { return std::isnan(row.delta_se); });
         if (table.comparisons > 0 && untested)
             out += "no errors of differences are known for this metric: every cell counts as unresolved\n";
+        for (const std::string& model : models)
+            if (const auto found = table.distances.find(model); found != table.distances.end())
+                out += (models.size() > 1 ? "model " + model.substr(0, 6) + ", " : "") + found->second + "\n";
         std::string others;
         for (const std::string& name : table.metrics)
             if (name != "bpd" && influence_metric(name) != influence_metric(table.metric))

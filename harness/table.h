@@ -36,6 +36,7 @@ struct Table {
     std::vector<LikelihoodRow> likelihood;
     std::vector<std::string> metrics;  ///< all that the run has
     std::map<std::string, std::string> models{};  ///< spec of each model id
+    std::map<std::string, std::string> distances{};  ///< distance_text() of those that have one
     int64_t comparisons = 0;           ///< cells that were compared within groups
 };
 

@@ -77,15 +77,22 @@ class EdmDenoiser final : public Denoiser {
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
 
-    /// The same with convolutions and attention in bfloat16.
-    void use_bf16() { parameters_ = with_bf16_trunk(std::move(parameters_)); }
+    /// The same with convolutions and attention in bfloat16; before the first evaluation.
+    void use_bf16() {
+        file_parameters_ = parameters_;
+        parameters_ = with_bf16_trunk(std::move(parameters_));
+    }
 
     const EdmModel& model() const { return model_; }
     const Parameters& parameters() const { return parameters_; }
+    /// As they were before use_bf16().
+    const Parameters& file_parameters() const {
+        return file_parameters_.empty() ? parameters_ : file_parameters_;
+    }
 
   private:
     EdmModel model_;
-    Parameters parameters_;
+    Parameters parameters_, file_parameters_;
     EvaluationParameters evaluation_;
     NoiseProcess process_;
     std::string spec_, hash_;

@@ -110,7 +110,7 @@ void run(const Norm& norm, Moments<T> moments, Scaling<T> scaling, const at::Ten
     const T* const from = static_cast<const T*>(x.const_data_ptr());
     T* const to = static_cast<T*>(out.mutable_data_ptr());
     const auto row = [](const at::Tensor& rows, int64_t image) -> const float* {
-        return rows.defined() ? rows.const_data_ptr<float>() + (rows.size(0) > 1 ? image * rows.size(1) : 0)
+        return rows.defined() ? rows.const_data_ptr<float>() + (rows.size(0) > 1 ? image * rows.stride(0) : 0)
                               : nullptr;
     };
     const auto measure = [&](int64_t image, int64_t s, float* work) {
@@ -165,7 +165,9 @@ at::Tensor fused_norm(const at::Tensor& x, const at::Tensor& weight, const at::T
     const auto rows = [&](const at::Tensor& t) {
         SCHEDBENCH_ASSERT(!t.defined() || (t.dim() == 2 && t.size(1) == x.size(1) &&
                                            (t.size(0) == 1 || t.size(0) == x.size(0))));
-        return t.defined() ? t.to(at::kFloat).contiguous() : t;
+        if (!t.defined()) return t;
+        const at::Tensor floats = t.to(at::kFloat);
+        return floats.stride(1) == 1 ? floats : floats.contiguous();  // halves of one row, for example
     };
     const at::Tensor w = weight.to(at::kFloat), b = bias.to(at::kFloat);
     const Norm norm{x.size(1), x.size(2) * x.size(3),     groups,

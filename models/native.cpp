@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/profile.h"
 #include "models/edm_denoiser.h"
 #include "models/safetensors.h"
 
@@ -51,11 +52,10 @@ const std::vector<SpecEntry>& native_entries() {
            {"auto", "edm", "vp", "ve", "iddpm"}},
           {"precision",
            SpecParam::Type::choice,
-           "float32",
-           "bf16: convolutions and attention in bfloat16; fast where the CPU has such instructions, and "
-           "another "
-           "network to a third digit",
-           {"float32", "bf16"}}}}};
+           "auto",
+           "bf16: convolutions and attention in bfloat16, which a CPU must have instructions for; another "
+           "network to a third digit. auto: bf16 with --profile fast, else float32",
+           {"auto", "float32", "bf16"}}}}};
     return entries;
 }
 
@@ -130,8 +130,9 @@ DenoiserOutput network_denoise(const Preconditioning& d, const Network& net, con
     std::vector<int64_t> column(static_cast<size_t>(x.dim()), 1);
     column[0] = x.size(0);
     const at::Tensor sigma = levels.to(at::kDouble).reshape(column);
+    const bool exact = parameters.begin()->second.scalar_type() == at::kDouble;
     const auto as_input = [&](const at::Tensor& scaled) {
-        return scaled.scalar_type() == at::kDouble ? scaled.to(at::kFloat) : scaled;
+        return scaled.scalar_type() == at::kDouble && !exact ? scaled.to(at::kFloat) : scaled;
     };
     DenoiserOutput out;
     at::Tensor raw, time = model_time;
@@ -172,6 +173,20 @@ std::string identity_of(const Spec& completed, const std::string& hash,
     return identity.print();
 }
 
+/// `completed` with the precision that comes into effect in place of auto.
+Spec with_precision(Spec completed, const Parameters& parameters, const std::string& where) {
+    const bool has_trunk = has_bf16_trunk(parameters);
+    const std::string asked = completed.text("precision");
+    if (asked == "bf16" && !has_trunk)
+        throw Error("spec", "precision=bf16 is for convolutions and attention, and this network has none", where,
+                    "leave precision out");
+    if (asked == "bf16" && profile_in_force().on_cpu) require_bf16(where + ", key precision");
+    if (asked == "auto")
+        completed.set("precision",
+                      SpecValue::of_text(profile_in_force().fast && has_trunk ? "bf16" : "float32"));
+    return completed;
+}
+
 std::shared_ptr<const NativeDenoiser> load_network(const Spec& completed, const SafetensorsFile& file,
                                                    const std::string& where) {
     if (!completed.is_auto("precond"))
@@ -185,17 +200,12 @@ std::shared_ptr<const NativeDenoiser> load_network(const Spec& completed, const 
     const Preconditioning preconditioning =
         Preconditioning::from_metadata(metadata, net->image_size(), where);
     Parameters parameters = checked_parameters(*net, file.tensors, file.path);
-    if (completed.text("precision") == "bf16") {
-        parameters = with_bf16_trunk(std::move(parameters));
-        if (std::none_of(parameters.begin(), parameters.end(),
-                         [](const auto& item) { return item.second.scalar_type() == at::kBFloat16; }))
-            throw Error("spec", "precision=bf16 is for convolutions and attention, and this network has none",
-                        where, "leave precision out");
-    }
     const std::string hash = sha256_file(file.path);
-    return std::make_shared<const NativeDenoiser>(preconditioning, std::move(net), std::move(parameters),
-                                                  identity_of(completed, hash, {"precond"}), hash,
-                                                  std::move(metadata));
+    const Spec named = with_precision(completed, parameters, where);
+    auto out = std::make_shared<NativeDenoiser>(preconditioning, std::move(net), std::move(parameters),
+                                                identity_of(named, hash, {"precond"}), hash, std::move(metadata));
+    if (named.text("precision") == "bf16") out->use_bf16();
+    return out;
 }
 
 std::shared_ptr<const Denoiser> load_edm(const Spec& completed, const SafetensorsFile& file,
@@ -215,9 +225,10 @@ std::shared_ptr<const Denoiser> load_edm(const Spec& completed, const Safetensor
     Spec named = completed;
     named.set("precond", SpecValue::of_text(precond_name(precond_of(config, where))));
     const std::string hash = sha256_file(file.path);
+    named = with_precision(std::move(named), file.tensors, where);
     auto out = std::make_shared<EdmDenoiser>(
         config, file.tensors, process, identity_of(named, hash, {"prediction", "rescale"}), hash, where);
-    if (completed.text("precision") == "bf16") out->use_bf16();
+    if (named.text("precision") == "bf16") out->use_bf16();
     return out;
 }
 

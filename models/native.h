@@ -73,14 +73,24 @@ class NativeDenoiser final : public Denoiser {
 
     const Preconditioning& description() const { return description_; }
     const Network& network() const { return *net_; }
+    /// The same with convolutions and attention in bfloat16; before the first evaluation.
+    void use_bf16() {
+        file_parameters_ = parameters_;
+        parameters_ = with_bf16_trunk(std::move(parameters_));
+    }
+
     const Parameters& parameters() const { return parameters_; }
+    /// As they were before use_bf16().
+    const Parameters& file_parameters() const {
+        return file_parameters_.empty() ? parameters_ : file_parameters_;
+    }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
   private:
     Preconditioning description_;
     std::shared_ptr<const Network> net_;
     NoiseProcess process_;
-    Parameters parameters_;
+    Parameters parameters_, file_parameters_;
     EvaluationParameters evaluation_;
     std::string spec_, hash_;
     std::map<std::string, std::string> metadata_;

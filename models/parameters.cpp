@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "models/evaluation.h"
 #include "models/winograd.h"
@@ -66,12 +68,26 @@ void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t
     shapes[prefix + ".bias"] = {out};
 }
 
+namespace {
+
+const std::string kWeight = ".weight";
+
+bool is_trunk_weight(const std::string& name, const at::Tensor& weight) {
+    return name.ends_with(kWeight) && weight.dim() >= 3;
+}
+
+}  // namespace
+
+bool has_bf16_trunk(const Parameters& parameters) {
+    return std::any_of(parameters.begin(), parameters.end(),
+                       [](const auto& item) { return is_trunk_weight(item.first, item.second); });
+}
+
 Parameters with_bf16_trunk(Parameters parameters) {
     for (auto& [name, weight] : parameters) {
-        const std::string suffix = ".weight";
-        if (!name.ends_with(suffix) || weight.dim() < 3) continue;
+        if (!is_trunk_weight(name, weight)) continue;
         weight = weight.to(at::kBFloat16);
-        const auto bias = parameters.find(name.substr(0, name.size() - suffix.size()) + ".bias");
+        const auto bias = parameters.find(name.substr(0, name.size() - kWeight.size()) + ".bias");
         if (bias != parameters.end()) bias->second = bias->second.to(at::kBFloat16);
     }
     return parameters;

@@ -37,6 +37,8 @@ void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t
 /// The convolutions and attention projections (layers whose weights have three or more axes) in bfloat16, all else as
 /// it is: embeddings, norms, linear layers and buffers stay float32. Networks run each part in its weights' dtype.
 Parameters with_bf16_trunk(Parameters parameters);
+/// Whether there is any of those.
+bool has_bf16_trunk(const Parameters& parameters);
 
 /// Where they lie; the CPU where there are none. And a copy of them elsewhere.
 at::Device device_of(const Parameters& parameters);

@@ -160,6 +160,13 @@ void RunEdit::put(const SuiteRecord& record) {
     put_record("suites", record.id, record);
 }
 void RunEdit::put(const ModelRecord& record) {
+    // As for extractors: among the details is a distance that is measured.
+    if (has("models", record.id)) {
+        const ModelRecord old = model(record.id);
+        if (old.spec == record.spec && old.sha256 == record.sha256 && old.process == record.process &&
+            old.shape == record.shape)
+            return;
+    }
     put_record("models", record.id, record);
 }
 void RunEdit::put(const DataRecord& record) {

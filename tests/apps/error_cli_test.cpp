@@ -73,7 +73,7 @@ const std::vector<Mistake>& mistakes() {
         {"sample --steps 3 --output x.npy --device cuda:99 " + gaussian, "device", "--device"},
         {"sample --steps 3 --output x.npy --device tpu " + gaussian, "option", "known: cpu, cuda, cuda:N, auto"},
         {"spectrum --device cuda", "device", "runs on the CPU only"},
-        {"sample --steps 3 --output x.npy --profile fast " + gaussian, "option", "--profile"},
+        {"sample --steps 3 --output x.npy --profile quick " + gaussian, "option", "--profile"},
         {"list schedule", "option", "did you mean \"schedules\""},
         {"verify", "option", "one or two files"},
         {"verify one.safetensors", "file", "one.safetensors"},
