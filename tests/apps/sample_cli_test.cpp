@@ -61,6 +61,35 @@ TEST(CliSample, CountsAndBudgets) {
     EXPECT_TRUE(std::equal(f.begin(), f.end(), a.begin()));
 }
 
+TEST(CliSample, PresetsAreTheSettingsTheyName) {
+    const Folder folder;
+    const std::string line =
+        "sample --model 'exact:gaussian,c=0.3,shape=[3,4,4]' --count 3 --batch 3 --raw --json ";
+    const auto values = [&](const char* file) { return read_npy(folder.path(file)).as<double>(); };
+    const auto preset = folder.ok(line + "--preset edm-cifar10 --output a.npy").json();
+    EXPECT_EQ(preset.at("steps"), 18);
+    EXPECT_EQ(preset.at("nfe"), 35);
+    EXPECT_EQ(preset.at("noise"), "edm");
+    folder.ok(line + "--schedule edm --sampler heun --steps 18 --noise edm --output b.npy");
+    EXPECT_EQ(values("a.npy"), values("b.npy"));
+    // What is said beside it goes before it.
+    const auto changed =
+        folder.ok(line + "--preset edm-cifar10 --steps 4 --sampler euler --output c.npy").json();
+    EXPECT_EQ(changed.at("steps"), 4);
+    EXPECT_EQ(changed.at("nfe"), 4);
+    folder.ok(line + "--schedule edm --sampler euler --steps 4 --noise edm --output d.npy");
+    EXPECT_EQ(values("c.npy"), values("d.npy"));
+    const auto unknown = folder.run(line + "--preset edm-cifar11 --output x.npy");
+    EXPECT_EQ(unknown.code, 2);
+    EXPECT_NE(unknown.err.find("edm-cifar10"), std::string::npos);
+    // A variance that is measured needs the file of the measurement, and says so.
+    const auto lacking = folder.run(
+        "sample --model 'exact:gaussian,c=0.3,shape=[3,4,4],process={linear:T=100}' --preset "
+        "analytic-dpm-cifar10-ls --output x.npy");
+    EXPECT_EQ(lacking.code, 2);
+    EXPECT_NE(lacking.err.find("statistics"), std::string::npos);
+}
+
 TEST(CliSample, TrafficOfEveryStep) {
     const Folder folder;
     const auto traffic = folder
