@@ -43,9 +43,10 @@ struct Named {
 };
 
 /// One of each kind of network that samples; files of other kinds (classifiers, single blocks) do not load.
-inline std::vector<Named> networks() {
+inline std::vector<Named> networks(const std::vector<std::string>& folders = {"weights",
+                                                                              "tests/golden/nets"}) {
     std::vector<Named> out;
-    for (const char* folder : {"weights", "tests/golden/nets"})
+    for (const std::string& folder : folders)
         for (const std::string& path : weight_files(folder)) {
             std::shared_ptr<const Denoiser> model;
             for (const char* more : {"", ",process='linear:T=1000'"}) {
