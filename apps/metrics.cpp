@@ -22,6 +22,7 @@ struct Job {
     std::vector<Metric> metrics;
     std::vector<std::string> roles;        ///< of the features that are made
     std::unique_ptr<Extractor> extractor;  ///< null: features and statistics as they are
+    at::Device device = at::kCPU;
     MetricNames names{"fd-features"};
     FeaturePassOptions pass;
     bool assumed = false;  ///< features or statistics of files that do not say what made them
@@ -93,7 +94,7 @@ void choose_extractor(Job& job, const Options& options, const std::vector<const 
     }
     if (text.empty()) return;
     const Spec spec = Spec::parse(text, "--extractor");
-    job.extractor = make_extractor(extractor_for(spec, job.metrics), "--extractor");
+    job.extractor = make_extractor(extractor_for(spec, job.metrics), "--extractor", job.device);
     job.names = names_of(*job.extractor, spec);
     job.assumed = files;
 }
@@ -226,11 +227,12 @@ int run(const std::vector<std::string>& arguments) {
         .runtime()
         .json();
     if (!options.parse(arguments)) return 0;
-    options.runtime_settings();
+    const at::Device device(options.runtime_settings().device);
     const bool pair = options.has("reference");
     const bool exports =
         options.has("export-features") || options.has("export-statistics") || options.has("export-sums");
     Job job;
+    job.device = device;
     job.metrics = asked_metrics(options, pair, exports);
     auto generated = open_metric_input(options.text("generated"), "generated", options.integer("images", 0));
     std::vector<MetricInput> references;

@@ -53,15 +53,16 @@ std::string call_failure(const std::string& method) {
 
 }  // namespace
 
-TorchScript TorchScript::load(const std::string& path) {
+TorchScript TorchScript::load(const std::string& path, at::Device device) {
     check_program_file(path, "TorchScript file", kHint);
     auto program = std::make_shared<Program>();
     guarded("file", "cannot be read as TorchScript", path, kHint, first_line, [&] {
-        program->module = torch::jit::load(path, c10::Device(c10::kCPU));
+        program->module = torch::jit::load(path, device);
         program->module.eval();
     });
     TorchScript out;
     out.program_ = std::move(program);
+    out.device_ = device;
     out.path_ = path;
     out.hash_ = sha256_file(path);
     return out;

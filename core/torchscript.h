@@ -23,9 +23,9 @@ struct TorchScriptInput {
 
 class TorchScript {
   public:
-    /// Loads the file on the CPU and puts every module into evaluation mode. Error("file"), one line, for a
-    /// file that is missing, damaged, or holds no program (a state dict of torch.save).
-    static TorchScript load(const std::string& path);
+    /// Loads the file and puts every module into evaluation mode. Error("file"), one line, for a file that is
+    /// missing, damaged, or holds no program (a state dict of torch.save).
+    static TorchScript load(const std::string& path, at::Device device = at::kCPU);
 
     /// Calls a method without any optimisation whose result depends on how often it was called; gradients
     /// flow to inputs that require them. `flags` sets boolean inputs by name. The method returns one tensor,
@@ -37,15 +37,17 @@ class TorchScript {
     /// The inputs of a method; empty where there is no such method.
     std::vector<TorchScriptInput> inputs(const std::string& method = "forward") const;
 
-    /// Every parameter, buffer and tensor attribute under its dotted name ("layers.conv.weight"), on the CPU.
+    /// Every parameter, buffer and tensor attribute under its dotted name ("layers.conv.weight").
     std::map<std::string, at::Tensor> tensors() const;
 
+    at::Device device() const { return device_; }  ///< of its tensors, and so of its inputs
     const std::string& path() const { return path_; }
     const std::string& hash() const { return hash_; }  ///< SHA-256 of the file
 
   private:
     struct Program;
     std::shared_ptr<const Program> program_;
+    at::Device device_ = at::kCPU;
     std::string path_, hash_;
 };
 

@@ -154,6 +154,10 @@ Classifier Classifier::load(const std::string& path) {
     return Classifier(std::move(architecture), std::move(file.tensors), std::move(file.metadata), path);
 }
 
+void Classifier::move_to(at::Device device) {
+    for (auto& [name, tensor] : tensors_) tensor = tensor.to(device);
+}
+
 Classifier::Output Classifier::operator()(const at::Tensor& pixels) const {
     const auto& a = architecture_;
     if (pixels.scalar_type() != at::kByte || pixels.dim() != 4 || pixels.size(1) != a.channels ||
@@ -164,7 +168,8 @@ Classifier::Output Classifier::operator()(const at::Tensor& pixels) const {
                     "extractor", "use the classifier that was trained on this kind of data");
     }
     const at::NoGradGuard no_gradients;
-    at::Tensor x = dequantise(pixels.to(at::kCPU)).contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor x =
+        dequantise(pixels.to(tensors_.at("logits.bias").device())).contiguous(at::MemoryFormat::ChannelsLast);
     for (size_t i = 0; i < a.stages.size(); ++i) {
         const std::string name = "conv" + std::to_string(i);
         x = at::conv2d(x, tensors_.at(name + ".weight"), tensors_.at(name + ".bias"), a.stages[i].stride, 1)

@@ -59,9 +59,12 @@ class Classifier {
         at::Tensor features;  ///< float32 [B, d]
         at::Tensor logits;    ///< float32 [B, classes]
     };
-    /// pixels: uint8 [B, channels, size, size] (any device: the weights are on the CPU). Error("shape")
-    /// otherwise.
+    /// pixels: uint8 [B, channels, size, size] on any device; the output is where the weights are.
+    /// Error("shape") otherwise.
     Output operator()(const at::Tensor& pixels) const;
+
+    /// Its weights are on the CPU at first.
+    void move_to(at::Device device);
 
     const ClassifierArchitecture& architecture() const { return architecture_; }
     const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }

@@ -102,6 +102,10 @@ DinoV2 DinoV2::load(const std::string& path) {
     return network;
 }
 
+void DinoV2::move_to(at::Device device) {
+    for (auto& [name, tensor] : parameters_) tensor = tensor.to(device);
+}
+
 std::string DinoV2::name() const {
     struct Published {
         int64_t width, depth;
@@ -165,8 +169,9 @@ at::Tensor DinoV2::operator()(const at::Tensor& input) const {
     const c10::NoGradGuard no_gradients;
     const auto type = input.scalar_type();
     const auto value = [&](const char* name) { return parameter(parameters_, name).to(type); };
-    const at::Tensor patches = at::conv2d(input, value("patch_embed.proj.weight"),
-                                          value("patch_embed.proj.bias"), {size_.patch, size_.patch});
+    const at::Tensor patches =
+        at::conv2d(input.to(parameter(parameters_, "cls_token").device()), value("patch_embed.proj.weight"),
+                   value("patch_embed.proj.bias"), {size_.patch, size_.patch});
     const at::Tensor first = value("cls_token").expand({input.size(0), 1, size_.width});
     at::Tensor x = at::cat({first, patches.flatten(2).transpose(1, 2)}, 1) +
                    positions(patches.size(2), patches.size(3)).to(type);

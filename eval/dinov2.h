@@ -35,8 +35,8 @@ class DinoV2 {
     /// Error("file") that says how to get the weights where there is none.
     static DinoV2 load(const std::string& path);
 
-    /// x: float32 or float64 [B, 3, H, W] after dinov2_input(), H and W multiples of the patch, on the CPU ->
-    /// [B, width]: the class token after the last norm. Error("shape") otherwise.
+    /// x: float32 or float64 [B, 3, H, W] after dinov2_input(), H and W multiples of the patch, on any device
+    /// -> [B, width] on the network's: the class token after the last norm. Error("shape") otherwise.
     at::Tensor operator()(const at::Tensor& x) const;
 
     /// Positions of rows x columns patches, float32 [1 + rows columns, width]: the class token's, then those
@@ -44,6 +44,9 @@ class DinoV2 {
     /// coordinates are (i + 1/2) grid/(rows + 0.1) - 1/2: the 0.1 was to keep a size from being rounded down,
     /// and the weights' published results have it.
     at::Tensor positions(int64_t rows, int64_t columns) const;
+
+    /// Its weights are on the CPU at first.
+    void move_to(at::Device device);
 
     const DinoV2Size& size() const { return size_; }
     const std::string& weights_hash() const { return hash_; }  ///< SHA-256 of the file; "" without one

@@ -12,8 +12,10 @@ namespace {
 
 class DinoV2Extractor final : public Extractor {
   public:
-    explicit DinoV2Extractor(const Spec& spec)
-        : spec_(spec), pipeline_(spec.text("pipeline")), network_(DinoV2::load(spec.text("file"))) {}
+    DinoV2Extractor(const Spec& spec, at::Device device)
+        : spec_(spec), pipeline_(spec.text("pipeline")), network_(DinoV2::load(spec.text("file"))) {
+        network_.move_to(device);
+    }
     at::Tensor features(const at::Tensor& pixels) const override { return network(prepare(pixels)); }
     at::Tensor prepare(const at::Tensor& pixels) const override {
         return dinov2_input(pipeline_ == "edm2" ? resize_torch_bicubic(pixels, DinoV2::kImage)
@@ -62,8 +64,8 @@ const SpecEntry& dinov2_extractor_entry() {
     return entry;
 }
 
-std::unique_ptr<Extractor> make_dinov2_extractor(const Spec& spec) {
-    return std::make_unique<DinoV2Extractor>(spec);
+std::unique_ptr<Extractor> make_dinov2_extractor(const Spec& spec, at::Device device) {
+    return std::make_unique<DinoV2Extractor>(spec, device);
 }
 
 }  // namespace schedbench

@@ -12,6 +12,6 @@ namespace schedbench {
 const SpecEntry& dinov2_extractor_entry();
 
 /// `spec`: completed. Error("file") for weights that cannot be read.
-std::unique_ptr<Extractor> make_dinov2_extractor(const Spec& spec);
+std::unique_ptr<Extractor> make_dinov2_extractor(const Spec& spec, at::Device device);
 
 }  // namespace schedbench

@@ -21,8 +21,9 @@ namespace {
 
 class ClassifierExtractor final : public Extractor {
   public:
-    ClassifierExtractor(Spec spec, const std::string& path)
+    ClassifierExtractor(Spec spec, const std::string& path, at::Device device)
         : spec_(std::move(spec)), hash_(sha256_file(path)), classifier_(Classifier::load(path)) {
+        classifier_.move_to(device);
         const auto id = classifier_.metadata().find("id");
         if (id == classifier_.metadata().end() || id->second.empty()) {
             throw Error("file", "the metadata lack the classifier's id", path,
@@ -30,7 +31,9 @@ class ClassifierExtractor final : public Extractor {
         }
         id_ = id->second;
     }
-    at::Tensor features(const at::Tensor& pixels) const override { return classifier_(pixels).features; }
+    at::Tensor features(const at::Tensor& pixels) const override {
+        return classifier_(pixels).features.to(at::kCPU);
+    }
     int64_t dim() const override { return classifier_.architecture().features; }
     std::string id() const override { return id_; }
     std::string pipeline() const override { return "x/127.5-1"; }
@@ -47,12 +50,12 @@ class ClassifierExtractor final : public Extractor {
 /// "fid[tf1]" and "fid[clean]" are different numbers.
 class InceptionExtractor final : public Extractor {
   public:
-    InceptionExtractor(Spec spec, const std::string& path)
+    InceptionExtractor(Spec spec, const std::string& path, at::Device device)
         : spec_(std::move(spec)),
           layer_(spec_.text("layer")),
           bf16_(spec_.text("precision") == "bf16"),
           pipeline_(parse_pipeline(spec_.text("pipeline"), "inception")),
-          network_(load(path, bf16_)),
+          network_(load(path, bf16_, device)),
           deviation_(bf16_ ? measured_deviation(path) : 0) {}
     at::Tensor features(const at::Tensor& pixels) const override { return network(prepare(pixels)); }
     at::Tensor prepare(const at::Tensor& pixels) const override {
@@ -96,9 +99,9 @@ class InceptionExtractor final : public Extractor {
     int64_t block() const override { return Inception::kBlock; }
 
   private:
-    static Inception load(const std::string& path, bool bf16) {
-        if (bf16) require_bf16("inception, key precision");
-        return Inception::load(path, bf16 ? InceptionPrecision::bf16 : InceptionPrecision::float32);
+    static Inception load(const std::string& path, bool bf16, at::Device device) {
+        if (bf16 && device.is_cpu()) require_bf16("inception, key precision");
+        return Inception::load(path, bf16 ? InceptionPrecision::bf16 : InceptionPrecision::float32, device);
     }
     std::string id_of(const std::string& layer) const {
         return (layer == "pool3" ? "inception" : "inception-" + layer) + (bf16_ ? "-bf16" : "");
@@ -114,7 +117,7 @@ class InceptionExtractor final : public Extractor {
                              (wave * static_cast<double>(13 - i)).cos().unsqueeze(0));
         const at::Tensor x = at::stack(planes).reshape({kImages, 3, kSide, kSide}) * 0.99;
         const at::Tensor exact = Inception::load(path)(x).pool3;
-        return ((network_(x).pool3 - exact).norm() / exact.norm()).item<double>();
+        return ((network_(x).pool3.to(at::kCPU) - exact).norm() / exact.norm()).item<double>();
     }
 
     Spec spec_;
@@ -203,19 +206,19 @@ const std::vector<SpecEntry>& extractor_entries() {
     return entries;
 }
 
-std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where) {
+std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where, at::Device device) {
     const SpecEntry& entry = find_entry(extractor_entries(), spec, "extractors", where);
     Spec full = complete(spec, entry, where);
     if (entry.name == "classifier") {
         const std::string path = full.text("file");
-        return std::make_unique<ClassifierExtractor>(std::move(full), path);
+        return std::make_unique<ClassifierExtractor>(std::move(full), path, device);
     }
     if (entry.name == "inception") {
         const std::string path = full.text("file");
-        return std::make_unique<InceptionExtractor>(std::move(full), path);
+        return std::make_unique<InceptionExtractor>(std::move(full), path, device);
     }
-    if (entry.name == "dinov2") return make_dinov2_extractor(full);
-    if (entry.name == "torchscript") return make_torchscript_extractor(full, where);
+    if (entry.name == "dinov2") return make_dinov2_extractor(full, device);
+    if (entry.name == "torchscript") return make_torchscript_extractor(full, where, device);
     SCHEDBENCH_ASSERT(entry.name == "pixels");
     const int64_t size = full.integer("size"), channels = full.integer("channels");
     if (size < PixelExtractor::kGrid || size % PixelExtractor::kGrid != 0 || size > 4096 || channels < 1 ||

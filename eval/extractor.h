@@ -25,8 +25,8 @@ struct FeatureLayer {
 class Extractor {
   public:
     virtual ~Extractor() = default;
-    /// pixels: uint8 [B, C, H, W] -> float32 [B, dim()] on the CPU. Error("shape") if it cannot take such
-    /// images.
+    /// pixels: uint8 [B, C, H, W] on any device -> float32 [B, dim()] on the CPU. Error("shape") if it cannot
+    /// take such images.
     virtual at::Tensor features(const at::Tensor& pixels) const = 0;
     /// features() in two halves, so that images of several sizes can share a pass: prepare() brings each
     /// image by itself to the one shape that network() takes.
@@ -60,8 +60,11 @@ class Extractor {
 /// dinov2:file=F,pipeline=edm2|dgm-eval   torchscript:file=F[,...] (torchscript_extractor.h)
 const std::vector<SpecEntry>& extractor_entries();
 
-/// Error("spec") for an unknown name or key, Error("file") for weights that cannot be read.
-std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where = "--extractor");
+/// `device`: where the network runs. Images are resized on the CPU, but for the pipeline tf1, whose
+/// arithmetic has the same bits everywhere. Error("spec") for an unknown name or key, Error("file") for
+/// weights that cannot be read.
+std::unique_ptr<Extractor> make_extractor(const Spec& spec, const std::string& where = "--extractor",
+                                          at::Device device = at::kCPU);
 
 /// Features of all images, uint8 [N, C, H, W] -> float32 [N, d], in full blocks of `batch` consecutive images
 /// with the last one padded: so an image's features do not depend on how many others there are. An

@@ -78,7 +78,8 @@ std::string size_warning(int64_t n, int64_t m, bool sampled, int64_t d) {
                             " features";
     if (smaller < 4 * d)
         return kUnreliable + who + ": below 4 a feature neither the value nor its error can be trusted";
-    if (smaller < kSafeSamplesPerFeature * d) return who + ": below 16 a feature the correction of the bias is not safe";
+    if (smaller < kSafeSamplesPerFeature * d)
+        return who + ": below 16 a feature the correction of the bias is not safe";
     return "";
 }
 

@@ -105,8 +105,11 @@ ParameterShapes inception_shapes() {
 }
 
 Inception::Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where,
-                     InceptionPrecision precision)
-    : precision_(precision), origin_("unknown weights") {
+                     InceptionPrecision precision, at::Device device)
+    : precision_(precision),
+      device_(device),
+      fused_(device.is_cpu() && has_fused()),
+      origin_("unknown weights") {
     const auto type = precision == InceptionPrecision::bf16 ? at::kBFloat16 : at::kFloat;
     std::map<std::string, at::Tensor> kept;
     for (const auto& [name, tensor] : tensors)
@@ -132,7 +135,8 @@ Inception::Inception(const std::map<std::string, at::Tensor>& tensors, const std
         layer.stride = size.stride;
         layer.pad_y = size.padded ? size.height / 2 : 0;
         layer.pad_x = size.padded ? size.width / 2 : 0;
-        if (has_fused()) {
+        layer.weight = layer.weight.to(device), layer.bias = layer.bias.to(device);
+        if (fused_) {
             // The layout that is best depends on the input's size; with another one, some layers take four
             // times as long.
             const std::vector<int64_t> input = {kBlock, size.in, size.side, size.side};
@@ -142,10 +146,10 @@ Inception::Inception(const std::map<std::string, at::Tensor>& tensors, const std
         }
         layers_.emplace(name, std::move(layer));
     }
-    classes_ = parameter(p, "fc.weight").to(at::kFloat);
+    classes_ = parameter(p, "fc.weight").to(device, at::kFloat);
 }
 
-Inception Inception::load(const std::string& path, InceptionPrecision precision) {
+Inception Inception::load(const std::string& path, InceptionPrecision precision, at::Device device) {
     if (path.empty() || !std::filesystem::exists(path))
         throw Error("file", "the weights of the 2015 Inception network are not here (they cannot be shipped)",
                     path.empty() ? "inception:file=" : path, kHint);
@@ -153,13 +157,13 @@ Inception Inception::load(const std::string& path, InceptionPrecision precision)
         throw Error("file", "is neither a safetensors nor a TorchScript file", path, kHint);
     if (path.ends_with(".pt")) {
         const TorchScript file = TorchScript::load(path);
-        Inception network(inception_tensors(file), path, precision);
+        Inception network(inception_tensors(file), path, precision, device);
         network.hash_ = file.hash();
         network.origin_ = origin_of(network.hash_, {});
         return network;
     }
     const SafetensorsFile file = read_safetensors(path);
-    Inception network(file.tensors, path, precision);
+    Inception network(file.tensors, path, precision, device);
     network.hash_ = sha256_file(path);
     network.origin_ = origin_of(network.hash_, file.metadata);
     return network;
@@ -169,7 +173,7 @@ at::Tensor Inception::convolve(const std::string& name, const at::Tensor& x, boo
     const auto it = layers_.find(name);
     SCHEDBENCH_ASSERT(it != layers_.end());
     const Layer& layer = it->second;
-    if (has_fused())
+    if (fused_)
         return fused_convolution()->call(x, layer.weight, layer.bias, {layer.pad_y, layer.pad_x},
                                          {layer.stride, layer.stride}, {1, 1}, 1, relu ? "relu" : "none",
                                          c10::List<std::optional<at::Scalar>>(), "");
@@ -234,7 +238,7 @@ Inception::Output Inception::operator()(const at::Tensor& input) const {
     if (input.dim() != 4 || input.size(1) != 3 || input.size(2) != kSize || input.size(3) != kSize ||
         input.scalar_type() != at::kFloat)
         throw Error("shape", "the Inception network needs float32 [B, 3, 299, 299]", "inception");
-    at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor x = input.to(device_).contiguous(at::MemoryFormat::ChannelsLast);
     if (precision_ == InceptionPrecision::bf16) x = x.to(at::kBFloat16);
     x = convolve("Conv2d_2b_3x3", convolve("Conv2d_2a_3x3", convolve("Conv2d_1a_3x3", x)));
     x = convolve("Conv2d_4a_3x3", convolve("Conv2d_3b_1x1", max_halving(x)));

@@ -40,20 +40,21 @@ class Inception {
     /// missing, extra and misshapen tensor is named in one Error("file"); a negative variance is an
     /// Error("number").
     Inception(const std::map<std::string, at::Tensor>& tensors, const std::string& where,
-              InceptionPrecision precision = InceptionPrecision::float32);
+              InceptionPrecision precision = InceptionPrecision::float32, at::Device device = at::kCPU);
 
     /// Reads a safetensors file, as scripts/convert_checkpoint.py makes it, or (name ending in .pt) NVIDIA's
     /// TorchScript file, which is a program (core/torchscript.h). Error("file") that says how to get the
     /// weights where there is none.
-    static Inception load(const std::string& path,
-                          InceptionPrecision precision = InceptionPrecision::float32);
+    static Inception load(const std::string& path, InceptionPrecision precision = InceptionPrecision::float32,
+                          at::Device device = at::kCPU);
 
     struct Output {
         at::Tensor pool3;    ///< [B, 2048], mean over 8 x 8
         at::Tensor logits;   ///< [B, 1008], without the bias
         at::Tensor spatial;  ///< [B, 2023]: first 7 channels of Mixed_6d.branch1x1, index (y 17 + x) 7 + c
     };
-    /// x: float32 [B, 3, 299, 299] after scale_for(), on the CPU -> float32. Error("shape") otherwise.
+    /// x: float32 [B, 3, 299, 299] after scale_for(), on any device -> float32 on the network's.
+    /// Error("shape") otherwise.
     Output operator()(const at::Tensor& x) const;
 
     const std::string& weights_hash() const { return hash_; }  ///< SHA-256 of the file; "" without one
@@ -75,6 +76,8 @@ class Inception {
     at::Tensor block_e(const std::string& name, const at::Tensor& x, bool max_pool) const;
 
     InceptionPrecision precision_;
+    at::Device device_;
+    bool fused_;  ///< oneDNN's weights and convolutions
     std::map<std::string, Layer> layers_;
     at::Tensor classes_;  ///< fc.weight
     std::string hash_, origin_;

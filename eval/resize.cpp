@@ -50,6 +50,33 @@ void resize_tf1(const uint8_t* plane, int64_t width, const std::vector<BilinearT
     }
 }
 
+/// The same operations in the same order on tensors, for pixels on another device: equal bits.
+at::Tensor resize_tf1(const at::Tensor& pixels, int64_t size) {
+    struct Taps {
+        at::Tensor low, high, weight;
+    };
+    const auto taps_of = [&](int64_t in) {
+        std::vector<int64_t> low, high;
+        std::vector<float> weight;
+        for (const BilinearTap& tap : tf1_taps(in, size)) {
+            low.push_back(tap.low);
+            high.push_back(tap.high);
+            weight.push_back(tap.weight);
+        }
+        return Taps{at::tensor(low, at::kLong).to(pixels.device()),
+                    at::tensor(high, at::kLong).to(pixels.device()),
+                    at::tensor(weight, at::kFloat).to(pixels.device())};
+    };
+    const Taps rows = taps_of(pixels.size(2)), columns = taps_of(pixels.size(3));
+    const at::Tensor weight = rows.weight.reshape({-1, 1}), source = pixels.to(at::kFloat);
+    const auto wide = [&](const at::Tensor& lines) {
+        const at::Tensor a = source.index_select(2, lines), low = a.index_select(3, columns.low);
+        return (a.index_select(3, columns.high) - low).mul_(columns.weight).add_(low);
+    };
+    const at::Tensor upper = wide(rows.low);
+    return (wide(rows.high) - upper).mul_(weight).add_(upper);
+}
+
 // ------------------------------------------------------------------------------------------------- Pillow
 
 /// Keys' cubic kernel, R. G. Keys, IEEE Trans. ASSP 29 (1981), eq. 4 with a = -1/2.
@@ -163,10 +190,14 @@ std::string text_of(const at::Tensor& pixels) {
 }
 
 /// Error("shape") unless uint8 [B, 1 or 3, H, W].
-at::Tensor checked_pixels(const at::Tensor& pixels, const std::string& where) {
+void check_pixels(const at::Tensor& pixels, const std::string& where) {
     if (pixels.scalar_type() != at::kByte || pixels.dim() != 4 ||
         (pixels.size(1) != 1 && pixels.size(1) != kChannels) || pixels.size(2) < 1 || pixels.size(3) < 1)
         throw Error("shape", "needs uint8 images [B, 1 or 3, H, W], got " + text_of(pixels), where);
+}
+
+at::Tensor checked_pixels(const at::Tensor& pixels, const std::string& where) {
+    check_pixels(pixels, where);
     return pixels.to(at::kCPU).contiguous();
 }
 
@@ -194,7 +225,11 @@ Pipeline parse_pipeline(const std::string& name, const std::string& where) {
 
 at::Tensor resize_for(Pipeline pipeline, const at::Tensor& pixels, int64_t size) {
     SCHEDBENCH_ASSERT(size > 0);
-    const at::Tensor source = checked_pixels(pixels, "inception, pipeline " + pipeline_name(pipeline));
+    const std::string where = "inception, pipeline " + pipeline_name(pipeline);
+    check_pixels(pixels, where);
+    if (pipeline == Pipeline::tf1 && !pixels.device().is_cpu())
+        return three_channels(resize_tf1(pixels, size));
+    const at::Tensor source = checked_pixels(pixels, where);
     const int64_t planes = source.size(0) * source.size(1), height = source.size(2), width = source.size(3);
     at::Tensor out;
     switch (pipeline) {

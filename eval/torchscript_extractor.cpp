@@ -49,14 +49,14 @@ std::map<std::string, bool> flags_of(const Spec& spec) {
 
 class TorchScriptExtractor final : public Extractor {
   public:
-    TorchScriptExtractor(const Spec& spec, const std::string& where)
+    TorchScriptExtractor(const Spec& spec, const std::string& where, at::Device device)
         : spec_(spec),
           name_(name_of(spec, where)),
           size_(spec.integer("size")),
           resize_(parse_pipeline(spec.text("resize"), where + ", key resize")),
           range_(spec.numbers("range")),
           flags_(flags_of(spec)),
-          network_(TorchScript::load(spec.text("file"))) {
+          network_(TorchScript::load(spec.text("file"), device)) {
         if (size_ < 0 || size_ > 4096) throw Error("spec", "size is 0 to 4096 pixels", where + ", key size");
         if (range_.size() != 2 || !(range_[0] < range_[1]))
             throw Error("spec", "range is [LOW,HIGH] with LOW < HIGH", where + ", key range");
@@ -78,7 +78,7 @@ class TorchScriptExtractor final : public Extractor {
             if (pixels.dim() != 4 || pixels.scalar_type() != at::kByte ||
                 (pixels.size(1) != 1 && pixels.size(1) != 3))
                 throw Error("shape", "needs uint8 images [B, 1 or 3, H, W]", spec());
-            x = pixels.to(at::kFloat)
+            x = pixels.to(at::kCPU, at::kFloat)
                     .expand({pixels.size(0), 3, pixels.size(2), pixels.size(3)})
                     .contiguous();
         }
@@ -120,7 +120,7 @@ class TorchScriptExtractor final : public Extractor {
         return at::tensor(values, at::kDouble).to(at::kFloat).reshape({1, 3, 1, 1});
     }
     at::Tensor run(const at::Tensor& x) const {
-        const at::Tensor rows = network_.call({x}, flags_);
+        const at::Tensor rows = network_.call({x.to(network_.device())}, flags_);
         if (rows.dim() < 2 || rows.size(0) != x.size(0) || !rows.is_floating_point())
             throw Error("model", "gives no floating-point row of features for each image", network_.path(),
                         "a network that gives classes may have a flag for features: flags=return_features");
@@ -164,8 +164,9 @@ const SpecEntry& torchscript_extractor_entry() {
     return entry;
 }
 
-std::unique_ptr<Extractor> make_torchscript_extractor(const Spec& spec, const std::string& where) {
-    return std::make_unique<TorchScriptExtractor>(spec, where);
+std::unique_ptr<Extractor> make_torchscript_extractor(const Spec& spec, const std::string& where,
+                                                      at::Device device) {
+    return std::make_unique<TorchScriptExtractor>(spec, where, device);
 }
 
 }  // namespace schedbench

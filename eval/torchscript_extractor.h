@@ -14,6 +14,7 @@ const SpecEntry& torchscript_extractor_entry();
 
 /// `spec`: completed. Error("file") for a file that cannot be read, Error("spec") for values out of range,
 /// Error("model") where the network gives no features for a black image.
-std::unique_ptr<Extractor> make_torchscript_extractor(const Spec& spec, const std::string& where);
+std::unique_ptr<Extractor> make_torchscript_extractor(const Spec& spec, const std::string& where,
+                                                      at::Device device);
 
 }  // namespace schedbench

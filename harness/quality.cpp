@@ -24,7 +24,7 @@ std::vector<double> doubles(const at::Tensor& tensor) {
 }  // namespace
 
 std::unique_ptr<Quality> Quality::make(const Suite& suite, const std::string& run_path,
-                                       const CacheSettings& cache) {
+                                       const CacheSettings& cache, at::Device device) {
     if (suite.extractor.name == "none") return nullptr;
     auto out = std::make_unique<Quality>();
     out->suite_ = &suite;
@@ -35,7 +35,7 @@ std::unique_ptr<Quality> Quality::make(const Suite& suite, const std::string& ru
         out->metrics_.back().check_count(suite.images, suite.path + ", key images");
     }
     const std::string where = suite.path + ", key extractor";
-    out->extractor_ = make_extractor(extractor_for(suite.extractor, out->metrics_), where);
+    out->extractor_ = make_extractor(extractor_for(suite.extractor, out->metrics_), where, device);
     out->layers_ = out->extractor_->layers();
     out->names_ = names_of(*out->extractor_, suite.extractor);
     std::vector<std::string> offered;

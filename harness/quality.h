@@ -20,10 +20,10 @@ namespace schedbench {
 class Quality {
   public:
     /// Null if the suite names no extractor. `run_path`: looked at for a stored reference (may not exist
-    /// yet). Error("option") for metrics that the extractor
+    /// yet). device: where the extractor's network runs. Error("option") for metrics that the extractor
     /// or the number of images does not allow.
     static std::unique_ptr<Quality> make(const Suite& suite, const std::string& run_path,
-                                         const CacheSettings& cache = {});
+                                         const CacheSettings& cache = {}, at::Device device = at::kCPU);
 
     const Extractor& extractor() const { return *extractor_; }
     std::string extractor_id() const;  ///< of all its columns, as cells keep them

@@ -55,7 +55,7 @@ class Sweep {
         // Held until this rank leaves: the work folder is not cleared meanwhile, its claims are not taken
         // over.
         if (!options_.merge_only) at_work_.emplace(options_.output, options_.rank.rank);
-        quality_ = Quality::make(suite_, options_.output, options_.cache);
+        quality_ = Quality::make(suite_, options_.output, options_.cache, at::Device(runtime_.device));
         progress_ = std::make_unique<Progress>("sweep " + suite_.name, plan_.evaluations, "evaluations");
         result_.cells = static_cast<int64_t>(plan_.cells.size());
         store_suite();

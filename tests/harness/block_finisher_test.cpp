@@ -10,6 +10,10 @@
 
 #include "core/error.h"
 #include "core/spec.h"
+#include "core/stopwatch.h"
+#include "fake_device.h"
+#include "models/denoiser.h"
+#include "models/native.h"
 
 namespace schedbench {
 namespace {
@@ -75,6 +79,62 @@ TEST(BlockFinisher, TheSinkGetsWhatOneAfterTheOtherGives) {
     EXPECT_EQ(stored.images, expected.images);
     EXPECT_EQ(stored.features, expected.features);
     EXPECT_EQ(stored.calls, expected.calls);
+}
+
+// On a device everything after the last step happens on the worker's thread and stream.
+TEST(BlockFinisher, ADevicesBlocksAreTheHosts) {
+    at::manual_seed(2);
+    const auto here = make_extractor(
+                   Spec::parse("classifier:file=" SCHEDBENCH_SOURCE_DIR "/weights/fashion32.safetensors")),
+               there = make_extractor(
+                   Spec::parse("classifier:file=" SCHEDBENCH_SOURCE_DIR "/weights/fashion32.safetensors"),
+                   "--extractor", fake_device::device());
+    std::vector<SampledBlock> blocks;
+    for (int64_t n = 0; n < 4; ++n) {
+        blocks.push_back(sampled(4 * n, 4,
+                                 n == 2 ? std::vector<int64_t>{10, 11}
+                                        : std::vector<int64_t>{4 * n, 4 * n + 1, 4 * n + 2, 4 * n + 3}));
+        blocks.back().x = at::randn({4, 1, 32, 32}, at::kDouble);
+    }
+    Stored host, device;
+    BlockFinisher on_host(QuantiseRule::round_half_up, here.get(), true,
+                          [&](const SampleBlock& block, const at::Tensor&) { add_to(host, block); });
+    for (const SampledBlock& block : blocks) on_host.add(block);
+    on_host.finish();
+    for (SampledBlock& block : blocks) {
+        block.x = block.x.to(fake_device::device());
+        block.labels = block.labels.to(fake_device::device());
+    }
+    const std::thread::id sampling = std::this_thread::get_id();
+    BlockFinisher on_device(QuantiseRule::round_half_up, there.get(), true,
+                            [&](const SampleBlock& block, const at::Tensor& pixels) {
+                                EXPECT_NE(std::this_thread::get_id(), sampling);
+                                EXPECT_TRUE(pixels.device().is_cpu());
+                                add_to(device, block);
+                            });
+    for (const SampledBlock& block : blocks) on_device.add(block);
+    on_device.finish();
+    EXPECT_EQ(device.ids, host.ids);
+    EXPECT_EQ(device.labels, host.labels);
+    EXPECT_EQ(device.images, host.images);
+    ASSERT_EQ(device.features.size(), host.features.size());
+    for (size_t i = 0; i < host.features.size(); ++i) EXPECT_NEAR(device.features[i], host.features[i], 1e-5);
+}
+
+// Its time in the network is the device's own.
+TEST(BlockFinisher, TimeOfADeviceComesFromItsEvents) {
+    const Spec spec = Spec::parse("native:file=" SCHEDBENCH_SOURCE_DIR "/weights/fashion-edm.safetensors");
+    CountingDenoiser counted(on_device(load_native(complete(spec, native_entries().at(0), "test"), "test"),
+                                       fake_device::device()));
+    const auto options = at::TensorOptions().device(fake_device::device()).dtype(at::kDouble);
+    const Stopwatch watch;
+    for (int i = 0; i < 3; ++i)
+        counted(at::ones({2, 1, 32, 32}, options), at::ones({2}, options), at::zeros({2}, options), {});
+    EXPECT_EQ(counted.calls(), 3);
+    EXPECT_GT(counted.seconds(), 0);
+    EXPECT_LE(counted.seconds(), watch.seconds());
+    counted.reset();
+    EXPECT_EQ(counted.seconds(), 0);
 }
 
 TEST(BlockFinisher, WritesBesideSampling) {

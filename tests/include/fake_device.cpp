@@ -12,6 +12,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#include <chrono>
 #include <map>
 #include <set>
 
@@ -223,6 +224,11 @@ struct Memory final : c10::Allocator {
     }
 };
 
+/// No memory is taken back before its tensors are gone.
+void record_stream(at::Tensor&, c10::Stream) {}
+
+using Moment = std::chrono::steady_clock::time_point;
+
 struct Guard final : c10::impl::DeviceGuardImplInterface {
     c10::DeviceType type() const override { return kType; }
     c10::Device exchangeDevice(c10::Device) const override { return kDevice; }
@@ -231,6 +237,25 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     void uncheckedSetDevice(c10::Device) const noexcept override {}
     c10::Stream getStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, kDevice); }
     c10::Stream exchangeStream(c10::Stream stream) const override { return stream; }
+    c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override {
+        return c10::Stream(c10::Stream::UNSAFE, kDevice, 1);
+    }
+    // Everything is done when it is asked for, so an event is a moment.
+    void record(void** event, const c10::Stream&, const c10::DeviceIndex,
+                const c10::EventFlag) const override {
+        if (!*event) *event = new Moment;
+        *static_cast<Moment*>(*event) = std::chrono::steady_clock::now();
+    }
+    void block(void*, const c10::Stream&) const override {}
+    bool queryEvent(void*) const override { return true; }
+    void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
+        delete static_cast<Moment*>(event);
+    }
+    double elapsedTime(void* first, void* second, const c10::DeviceIndex) const override {
+        return std::chrono::duration<double, std::milli>(*static_cast<Moment*>(second) -
+                                                         *static_cast<Moment*>(first))
+            .count();
+    }
     c10::DeviceIndex deviceCount() const noexcept override { return 1; }
     void synchronizeStream(const c10::Stream&) const override { stall(g_traffic.waits, "wait for a stream"); }
     void synchronizeEvent(void*) const override { stall(g_traffic.waits, "wait for an event"); }
@@ -245,6 +270,11 @@ struct Hooks final : at::PrivateUse1HooksInterface {
     bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
     c10::DeviceIndex deviceCount() const override { return 1; }
     at::Device getDeviceFromPtr(void*) const override { return kDevice; }
+    c10::Allocator* getPinnedMemoryAllocator() const override { return c10::GetCPUAllocator(); }
+    const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
+        static const at::Generator generator = at::detail::createCPUGenerator();
+        return generator;
+    }
     at::Generator getNewGenerator(c10::DeviceIndex) const override {
         return at::detail::createCPUGenerator();
     }
@@ -263,6 +293,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     m.impl("empty_strided", TORCH_FN(empty_strided));
     m.impl("_copy_from", TORCH_FN(copy_from));
     m.impl("_local_scalar_dense", TORCH_FN(read));
+    m.impl("record_stream", TORCH_FN(record_stream));
     m.impl("convolution_overrideable", TORCH_FN(convolution));
     // Composites for devices without a kernel of their own, where the CPU has one.
     for (const char* name : {"group_norm", "native_group_norm", "pixel_shuffle", "pixel_unshuffle"})
