@@ -1,17 +1,49 @@
 #include "models/denoiser.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <chrono>
 #include <cmath>
+#include <mutex>
 
 #include "core/error.h"
 #include "models/wrapped_denoiser.h"
 
 namespace schedbench {
 
+/// Pairs of events on the device's stream around every evaluation: the host goes on and the device takes the
+/// time.
+struct CountingDenoiser::DeviceClock {
+    explicit DeviceClock(at::Device on) : device(on), driver(on.type()) {}
+    c10::Event mark() const {
+        c10::Event event(device.type(), c10::EventFlag::BACKEND_DEFAULT);
+        event.record(driver.getStream(device));
+        return event;
+    }
+    at::Device device;
+    c10::impl::VirtualGuardImpl driver;
+    std::mutex mutex;
+    std::vector<std::pair<c10::Event, c10::Event>> intervals;
+};
+
+CountingDenoiser::CountingDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {
+    if (!inner_->device().is_cpu()) clock_ = std::make_unique<DeviceClock>(inner_->device());
+}
+
+CountingDenoiser::~CountingDenoiser() = default;
+
 DenoiserOutput CountingDenoiser::operator()(const at::Tensor& x, const at::Tensor& levels,
                                             const at::Tensor& model_time, const at::Tensor& labels) const {
+    if (clock_) {
+        c10::Event start = clock_->mark();
+        DenoiserOutput out = (*inner_)(x, levels, model_time, labels);
+        ++calls_;
+        const std::lock_guard<std::mutex> guard(clock_->mutex);
+        clock_->intervals.emplace_back(std::move(start), clock_->mark());
+        return out;
+    }
     const auto start = std::chrono::steady_clock::now();
     DenoiserOutput out = (*inner_)(x, levels, model_time, labels);
     nanoseconds_ +=
@@ -19,6 +51,22 @@ DenoiserOutput CountingDenoiser::operator()(const at::Tensor& x, const at::Tenso
             .count();
     ++calls_;
     return out;
+}
+
+double CountingDenoiser::seconds() const {
+    double total = 1e-9 * static_cast<double>(nanoseconds_);
+    if (!clock_) return total;
+    const std::lock_guard<std::mutex> guard(clock_->mutex);
+    for (const auto& [start, end] : clock_->intervals) {
+        end.synchronize();
+        total += 1e-3 * start.elapsedTime(end);
+    }
+    return total;
+}
+
+void CountingDenoiser::reset() {
+    calls_ = 0, nanoseconds_ = 0;
+    if (clock_) clock_->intervals.clear();
 }
 
 std::shared_ptr<const Denoiser> Denoiser::moved_to(at::Device device) const {

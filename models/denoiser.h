@@ -39,8 +39,8 @@ class Denoiser {
     virtual bool differentiable() const { return false; }
     /// Where its parameters lie, and so where x, levels, times and labels must.
     virtual at::Device device() const { return at::kCPU; }
-    /// The same model with its parameters on another device; see on_device(). Error("device") for a model that
-    /// cannot leave the CPU.
+    /// The same model with its parameters on another device; see on_device(). Error("device") for a model
+    /// that cannot leave the CPU.
     virtual std::shared_ptr<const Denoiser> moved_to(at::Device device) const;
     virtual std::string spec() const = 0;  ///< identity: completed spec, file names replaced by their hash
     virtual std::string weights_hash() const {
@@ -52,7 +52,8 @@ class Denoiser {
 /// nowhere else.
 class CountingDenoiser final : public Denoiser {
   public:
-    explicit CountingDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
+    explicit CountingDenoiser(std::shared_ptr<const Denoiser> inner);
+    ~CountingDenoiser() override;
     DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
                               const at::Tensor& labels) const override;
     const NoiseProcess& process() const override { return inner_->process(); }
@@ -65,28 +66,33 @@ class CountingDenoiser final : public Denoiser {
     std::string weights_hash() const override { return inner_->weights_hash(); }
 
     int64_t calls() const { return calls_; }  ///< batched calls
-    double seconds() const { return 1e-9 * static_cast<double>(nanoseconds_); }
-    void reset() { calls_ = 0, nanoseconds_ = 0; }
+    /// In the model. On a device it is the device's time, for which this waits until the device is done.
+    double seconds() const;
+    void reset();
 
   private:
+    struct DeviceClock;
+
     std::shared_ptr<const Denoiser> inner_;
     mutable std::atomic<int64_t> calls_{0}, nanoseconds_{0};
+    std::unique_ptr<DeviceClock> clock_;  ///< null on the CPU
 };
 
 /// The model itself if it is on that device, else moved there.
 std::shared_ptr<const Denoiser> on_device(std::shared_ptr<const Denoiser> model, at::Device device);
 
-/// A model on whatever device, asked and answered in host memory: for learners and likelihoods, whose own arithmetic
-/// is the host's. The model itself if it is on the CPU.
+/// A model on whatever device, asked and answered in host memory: for learners and likelihoods, whose own
+/// arithmetic is the host's. The model itself if it is on the CPU.
 std::shared_ptr<const Denoiser> host_denoiser(std::shared_ptr<const Denoiser> model);
 
 /// x0hat clipped to [-1, 1] (spec "clip:{inner}"): named, because clipping changes every number.
 std::shared_ptr<const Denoiser> clip_denoiser(std::shared_ptr<const Denoiser> inner);
 
 /// Dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, section 2.3): of every sample by itself,
-/// s = max(quantile of |x0hat| over its elements, limit), and x0hat is clamped to [-s, s] and divided by s / limit.
-/// The quantile is linear between order statistics. Spec "threshold:inner={inner},max=limit,quantile=quantile".
-/// Error("spec") unless 0 < quantile <= 1 and 0 < limit < infinity.
+/// s = max(quantile of |x0hat| over its elements, limit), and x0hat is clamped to [-s, s] and divided by s /
+/// limit. The quantile is linear between order statistics. Spec
+/// "threshold:inner={inner},max=limit,quantile=quantile". Error("spec") unless 0 < quantile <= 1 and 0 <
+/// limit < infinity.
 std::shared_ptr<const Denoiser> threshold_denoiser(std::shared_ptr<const Denoiser> inner, double quantile,
                                                    double limit, const std::string& where = "threshold");
 
