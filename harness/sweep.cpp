@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -231,10 +232,16 @@ class Sweep {
         const WorkLayout layout = work_layout(cell, blocks.size());
         const std::string path = WorkFile::path_of(options_.output, cell.id, options_.rank.rank);
         std::optional<WorkFile> work;
-        if (std::filesystem::exists(path)) work = WorkFile::open_or_create(path, layout);
-        const std::set<int64_t> done =
-            work ? std::set(work->ids().begin(), work->ids().end()) : std::set<int64_t>();
-        const auto next_block = block_source(cell, blocks, work ? work->ids() : std::vector<int64_t>());
+        // Whoever has had its part open for writing must fold after that: the others pass over a part that is
+        // open. A rank that only looks whether there is more to do knows its part and does not open it.
+        const auto [known, first_look] = own_ids_.try_emplace(cell.id);
+        std::vector<int64_t>& own = known->second;
+        if (first_look && std::filesystem::exists(path)) {
+            work = WorkFile::open_or_create(path, layout);
+            own = work->ids();
+        }
+        const std::set<int64_t> done(own.begin(), own.end());
+        const auto next_block = block_source(cell, blocks, own);
         std::optional<IdRange> block = next_block();
         if (!block) return false;
         if (!work) work = WorkFile::open_or_create(path, layout);
@@ -255,6 +262,7 @@ class Sweep {
                               short_name(cell));
         }
         finisher.finish();
+        own = work->ids();
         work->close();
         return true;
     }
@@ -451,6 +459,7 @@ class Sweep {
     std::unique_ptr<Quality> quality_;
     std::unique_ptr<Progress> progress_;
     std::optional<RankLock> at_work_;
+    std::map<std::string, std::vector<int64_t>> own_ids_;  ///< in this rank's part, by cell
     std::vector<PlannedCell*> waiting_;  ///< cells of the plan that other ranks still work on
     int64_t done_evaluations_ = 0;
     SweepResult result_;

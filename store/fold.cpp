@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -78,15 +79,10 @@ void remove_stored_parts(const std::vector<std::string>& parts, int64_t stored) 
     }
 }
 
-bool parts_have_features(const std::vector<std::string>& parts) {
-    for (const std::string& path : parts) {
-        try {
-            return WorkFile::open(path).layout().feature_dim > 0;
-        } catch (const Error& e) {
-            if (!is_locked(e)) throw;
-        }
-    }
-    return false;
+std::vector<int64_t> ids_in(const std::vector<WorkFile>& parts) {
+    std::set<int64_t> ids;
+    for (const WorkFile& part : parts) ids.insert(part.ids().begin(), part.ids().end());
+    return {ids.begin(), ids.end()};
 }
 
 }  // namespace
@@ -111,22 +107,25 @@ std::vector<std::string> find_parts(const std::vector<std::string>& folders, con
     return {found.begin(), found.end()};
 }
 
-std::vector<int64_t> finished_ids(const std::vector<std::string>& parts) {
-    std::set<int64_t> ids;
-    for (const std::string& path : parts) {
+std::vector<WorkFile> open_finished(const std::vector<std::string>& paths) {
+    std::vector<WorkFile> parts;
+    for (const std::string& path : paths) {
         try {
-            const WorkFile part = WorkFile::open(path);
-            ids.insert(part.ids().begin(), part.ids().end());
+            parts.push_back(WorkFile::open(path));
         } catch (const Error& e) {
             // A rank that is still writing folds later itself, a rank that is gone has released its lock;
             // only that may be passed over.
             if (!is_locked(e)) throw;
         }
     }
-    return {ids.begin(), ids.end()};
+    return parts;
 }
 
-CellRecord gather(const CellRecord& cell, const std::vector<std::string>& paths, int64_t n) {
+std::vector<int64_t> finished_ids(const std::vector<std::string>& parts) {
+    return ids_in(open_finished(parts));
+}
+
+CellRecord gather(const CellRecord& cell, std::vector<WorkFile> files, int64_t n) {
     SCHEDBENCH_ASSERT(n > 0);
     CellRecord all = cell;
     const int64_t stored = cell.count();
@@ -140,8 +139,9 @@ CellRecord gather(const CellRecord& cell, const std::vector<std::string>& paths,
 
     std::vector<Part> parts;
     std::vector<Source> sources(static_cast<size_t>(n));
-    for (const std::string& path : paths) {
-        Part part{WorkFile::open(path), {}, {}, {}};
+    for (WorkFile& file : files) {
+        const std::string path = file.path();
+        Part part{std::move(file), {}, {}, {}};
         const WorkLayout& layout = part.file.layout();
         check_layout(layout, cell.id, parts.empty() ? layout : parts[0].file.layout(), path);
         part.images = part.file.images();
@@ -237,34 +237,37 @@ FoldResult fold_cell(const RunLock& lock, const RunHeader& header, const CellRec
     std::copy_if(parts.begin(), parts.end(), std::back_inserter(present),
                  [](const std::string& path) { return std::filesystem::exists(path); });
     FoldResult result;
-    if (std::filesystem::exists(lock.run_path())) {
-        const RunFile run = RunFile::open(lock.run_path());
-        const int64_t stored = run.cell_count(cell.id);
-        if (stored >= n) {
-            result.cell = run.cell(cell.id);
-            remove_stored_parts(present, stored);
-            return result;
-        }
-        // A cell whose features were not kept cannot be added to: then the parts must hold all of it.
-        if (stored > 0 && (run.cell(cell.id).feature_dim > 0 || !parts_have_features(present))) {
-            CellRecord old = run.cell(cell.id, CellParts::all);
-            skeleton.sample_ids = std::move(old.sample_ids);
-            skeleton.labels = std::move(old.labels);
-            skeleton.images = std::move(old.images);
-            skeleton.image_shape = old.image_shape;
-            skeleton.features = std::move(old.features);
-            skeleton.feature_dim = old.feature_dim;
-            skeleton.extractor = old.extractor;
-            skeleton.timing = std::move(old.timing);
-        }
+    std::optional<RunFile> run;
+    if (std::filesystem::exists(lock.run_path())) run = RunFile::open(lock.run_path());
+    const int64_t stored = run ? run->cell_count(cell.id) : 0;
+    if (stored >= n) {
+        result.cell = run->cell(cell.id);
+        remove_stored_parts(present, stored);
+        return result;
     }
-    const std::vector<int64_t> finished = finished_ids(present);
+    // Held until they are gathered: a rank that is started again meanwhile waits with opening its own.
+    std::vector<WorkFile> finished = open_finished(present);
+    const bool with_features = !finished.empty() && finished[0].layout().feature_dim > 0;
+    // A cell whose features were not kept cannot be added to: then the parts must hold all of it.
+    if (stored > 0 && (run->cell(cell.id).feature_dim > 0 || !with_features)) {
+        CellRecord old = run->cell(cell.id, CellParts::all);
+        skeleton.sample_ids = std::move(old.sample_ids);
+        skeleton.labels = std::move(old.labels);
+        skeleton.images = std::move(old.images);
+        skeleton.image_shape = old.image_shape;
+        skeleton.features = std::move(old.features);
+        skeleton.feature_dim = old.feature_dim;
+        skeleton.extractor = old.extractor;
+        skeleton.timing = std::move(old.timing);
+    }
+    run.reset();
+    const std::vector<int64_t> ids = ids_in(finished);
     const int64_t from = skeleton.count();
-    const auto begin = std::lower_bound(finished.begin(), finished.end(), from);
-    result.missing = n - from - (std::lower_bound(begin, finished.end(), n) - begin);
+    const auto begin = std::lower_bound(ids.begin(), ids.end(), from);
+    result.missing = n - from - (std::lower_bound(begin, ids.end(), n) - begin);
     if (result.missing > 0) return result;
 
-    result.cell = gather(skeleton, present, n);
+    result.cell = gather(skeleton, std::move(finished), n);
     if (finish) finish(result.cell);
     RunEdit edit(lock, header);
     if (records) records(edit);

@@ -18,15 +18,18 @@ namespace schedbench {
 /// name.
 std::vector<std::string> find_parts(const std::vector<std::string>& folders, const std::string& cell);
 
+/// Opens the parts; those that a rank is still writing are left out. While they are open no rank can write
+/// to them. Error("store") if one is damaged.
+std::vector<WorkFile> open_finished(const std::vector<std::string>& parts);
+
 /// Ids of all samples that the parts hold; parts that a rank is still writing are left out. Rising.
 std::vector<int64_t> finished_ids(const std::vector<std::string>& parts);
 
 /// Brings the parts together: sample ids 0..n-1, labels, images, features, timing. `cell` gives everything
 /// else, and its own samples (the first ones; may be none) are used where it has any: a larger n adds to a
-/// stored cell. Error("store") if a part has another identity or layout, is still being written or damaged;
-/// if ids are missing (with the first one); if two parts have different values for one id. Equal values in
-/// two parts count once.
-CellRecord gather(const CellRecord& cell, const std::vector<std::string>& parts, int64_t n);
+/// stored cell. Error("store") if a part has another identity or layout; if ids are missing (with the first
+/// one); if two parts have different values for one id. Equal values in two parts count once.
+CellRecord gather(const CellRecord& cell, std::vector<WorkFile> parts, int64_t n);
 
 struct FoldResult {
     bool folded = false;  ///< false: not all samples are there yet, nothing was done
@@ -40,8 +43,8 @@ using FinishCell = std::function<void(CellRecord&)>;
 using PutRecords = std::function<void(RunEdit&)>;
 
 /// What the last rank to finish does, and `merge`: if the parts are complete (0..n-1, with what the run has
-/// already), gathers, finishes, stores and commits the cell, then deletes the parts and the list of claims. Call it in each rank
-/// after it has closed its work file: the lock makes exactly one of them fold.
+/// already), gathers, finishes, stores and commits the cell, then deletes the parts and the list of claims.
+/// Call it in each rank after it has closed its work file: the lock makes exactly one of them fold.
 FoldResult fold_cell(const RunLock& lock, const RunHeader& header, const CellRecord& cell,
                      const std::vector<std::string>& parts, int64_t n, const FinishCell& finish,
                      const PutRecords& records = {});

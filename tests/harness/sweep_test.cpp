@@ -1,18 +1,24 @@
 // The program end to end through its command line: real files, real processes, real kills.
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <thread>
 
+#include "store/block_claims.h"
+#include "store/rank_lock.h"
 #include "store/run_file.h"
+#include "store/run_lock.h"
 #include "store/validate.h"
 
 namespace schedbench {
@@ -35,6 +41,25 @@ const char* const kSuite =
     "extractor = pixels\n"
     "bpd-stride = even\nbpd-stride = dp\nbpd-variance = posterior\nbpd-steps = 4\nbpd-cells = true\n"
     "statistics-images = 8\n";
+
+// Twelve blocks of equal length: ranks end at the same time.
+const char* const kOneCell =
+    "name = one-cell\n"
+    "model = exact:gaussian,c=0.3,shape=[1,8,8],process={linear:T=1000}\n"
+    "schedule = even\nsampler = ddim:eta=0.5\nbudget = 400\nimages = 12\nbatch = 1\n";
+
+/// How often the file was closed by someone who had it open for writing, since the watch began.
+int closed_after_writing(int watch, const std::string& name) {
+    int times = 0;
+    alignas(inotify_event) char events[4096];
+    for (ssize_t size = 0; (size = read(watch, events, sizeof events)) > 0;)
+        for (ssize_t at = 0; at < size;) {
+            const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+            if (event->len > 0 && event->name == name) ++times;
+            at += static_cast<ssize_t>(sizeof *event + event->len);
+        }
+    return times;
+}
 
 class SweepTest : public ::testing::Test {
   protected:
@@ -246,6 +271,43 @@ TEST_F(SweepTest, ARankThatDiedIsReplacedWhileTheOthersWork) {
     pids.push_back(start(arguments, "rank1"));
     expect_end(pids);
     expect_equal("one.h5", "replaced.h5");
+}
+
+// A part that is open for writing is passed over by the rank that folds. So a rank that only looks whether
+// there is more to do must leave its part alone: nobody would fold after that.
+TEST_F(SweepTest, ARankThatLooksForMoreToDoDoesNotOpenItsPart) {
+    const std::string suite = write("one-cell.suite", kOneCell);
+    ASSERT_EQ(run(sweep_arguments("one.h5", suite)), 0) << text_of("log.err");
+    const std::string cell = RunFile::open(path("one.h5")).ids("cells").at(0);
+
+    // Rank 1 is at work on its half, so the part of rank 0 need not grow.
+    const std::string shared = path("two.h5");
+    std::optional<RankLock> at_work(std::in_place, shared, 1);
+    BlockClaims claims(shared, cell, 1, blocks_of(0, 12, 1), {});
+    for (int64_t id = 0; id < 6; ++id) ASSERT_EQ(claims.next(), (IdRange{id, id + 1}));
+    const int watch = inotify_init1(IN_NONBLOCK);
+    ASSERT_GE(inotify_add_watch(watch, work_folder(shared).c_str(), IN_CLOSE_WRITE), 0);
+    auto arguments = sweep_arguments("two.h5", suite);
+    for (const char* word : {"--rank", "0", "--world-size", "2", "--json"}) arguments.emplace_back(word);
+    ASSERT_EQ(run(arguments), 0) << text_of("log.err");
+    EXPECT_NE(text_of("log.out").find("\"waiting\":1"), std::string::npos) << text_of("log.out");
+    EXPECT_EQ(closed_after_writing(watch, cell + ".0.h5"), 1);
+    close(watch);
+
+    at_work.reset();
+    arguments[std::find(arguments.begin(), arguments.end(), "--rank") - arguments.begin() + 1] = "1";
+    ASSERT_EQ(run(arguments), 0) << text_of("log.err");
+    EXPECT_EQ(RunFile::open(shared).header().status, "complete");
+}
+
+TEST_F(SweepTest, RanksThatEndTogetherCloseTheRun) {
+    write("tiny.suite", kOneCell);
+    for (int round = 0; round < 12; ++round) {
+        const std::string file = "round" + std::to_string(round) + ".h5";
+        expect_end(start_ranks(file, 3));
+        EXPECT_EQ(RunFile::open(path(file)).header().status, "complete");
+        EXPECT_FALSE(fs::exists(work_folder(path(file))));
+    }
 }
 
 TEST_F(SweepTest, PartsOfTwoMachinesAreFolded) {

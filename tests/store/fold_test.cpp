@@ -47,6 +47,10 @@ FoldResult fold(const std::string& run, const std::vector<std::string>& parts, i
         });
 }
 
+CellRecord gathered(const std::vector<std::string>& parts) {
+    return gather(make_skeleton(), open_finished(parts), 45);
+}
+
 std::string stored_hash(const std::string& run) {
     const RunFile file = RunFile::open(run);
     return file.file().text_attribute("/cells/cell0", "content_hash") +
@@ -103,12 +107,10 @@ TEST_F(StoreTest, PartsFromSeveralFoldersAndOtherWorldSizes) {
 TEST_F(StoreTest, PartsThatDoNotBelongTogetherAreErrors) {
     make_part(run_, 0, 2, 45);
     auto parts = find_parts({work_folder(run_)}, "cell0");
-    EXPECT_NE(error_of([&] { gather(make_skeleton(), parts, 45); }).message().find("the first is 8"),
-              std::string::npos);
+    EXPECT_NE(error_of([&] { gathered(parts); }).message().find("the first is 8"), std::string::npos);
     make_part(run_, 1, 2, 45, 0, "cell9");
     parts = find_parts({work_folder(run_)}, "cell0");
-    EXPECT_NE(error_of([&] { gather(make_skeleton(), parts, 45); }).message().find("cell9"),
-              std::string::npos);
+    EXPECT_NE(error_of([&] { gathered(parts); }).message().find("cell9"), std::string::npos);
     error_of([&] { fold(run_, parts, 45); });
     std::filesystem::remove(parts[1]);
     {  // rank 1 has other values for a sample of rank 0
@@ -119,8 +121,7 @@ TEST_F(StoreTest, PartsThatDoNotBelongTogetherAreErrors) {
         values.features[3] += 1;
         work.append(values.block());
     }
-    EXPECT_NE(error_of([&] { gather(make_skeleton(), parts, 45); }).message().find("sample 0 differs"),
-              std::string::npos);
+    EXPECT_NE(error_of([&] { gathered(parts); }).message().find("sample 0 differs"), std::string::npos);
     std::filesystem::remove(parts[1]);
     {
         WorkLayout layout = make_layout(45, kBlock);
@@ -128,9 +129,9 @@ TEST_F(StoreTest, PartsThatDoNotBelongTogetherAreErrors) {
         layout.labels = false;
         WorkFile::open_or_create(parts[1], layout).append(make_block(layout, 8, 8).block());
     }
-    error_of([&] { gather(make_skeleton(), parts, 45); });
+    error_of([&] { gathered(parts); });
     std::filesystem::resize_file(parts[1], 100);
-    error_of([&] { gather(make_skeleton(), parts, 45); });
+    error_of([&] { gathered(parts); });
     EXPECT_FALSE(std::filesystem::exists(run_));  // nothing was stored of all this
 }
 
