@@ -5,13 +5,13 @@
 #include <torch/headeronly/version.h>
 
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <unordered_map>
 
+#include "core/cpu_info.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/program_file.h"
@@ -28,13 +28,6 @@ namespace {
 
 constexpr const char* kHint =
     "write it with examples/export_aoti.py on this machine, with the torch of this program";
-
-std::string cpu_features() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);)
-        if (line.starts_with("flags") || line.starts_with("Features")) return line.substr(line.find(':') + 1);
-    return "";
-}
 
 bool is_instruction_set(const std::string& feature) {
     // Of x86-64: the names of extensions that a compiler uses by itself.
@@ -87,7 +80,7 @@ AotiPackage AotiPackage::load(const std::string& path) {
                     "was compiled for the device " + platform->second + ", and it would run on the CPU", path,
                     kHint);
     std::string lacking;
-    for (const std::string& feature : missing_cpu_features(said("cpu"), cpu_features()))
+    for (const std::string& feature : missing_cpu_features(said("cpu"), cpu_flags()))
         lacking += (lacking.empty() ? "" : ", ") + feature;
     if (!lacking.empty())
         throw Error("file", "was compiled for a processor with " + lacking + ", which this one does not have",

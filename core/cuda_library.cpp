@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <optional>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/spec.h"
@@ -32,6 +34,19 @@ std::string driver_error(const DriverCalls& calls, int code) {
     if (calls.error_text(code, &text) != 0 || !text)
         return "error " + std::to_string(code) + " of the driver";
     return text;
+}
+
+/// A whole number from 0 on.
+std::optional<int> small_count(std::string_view text) {
+    const auto number = parse_number(text);
+    if (!number || *number < 0 || *number > 1e6 || *number != static_cast<double>(static_cast<int>(*number)))
+        return std::nullopt;
+    return static_cast<int>(*number);
+}
+
+/// N of "cuda:N".
+std::optional<int> index_in(const std::string& asked) {
+    return asked.starts_with("cuda:") ? small_count(asked.substr(5)) : std::nullopt;
 }
 
 }  // namespace
@@ -92,19 +107,18 @@ int local_rank() {
          {"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
         const char* value = std::getenv(name);
         if (!value) continue;
-        const auto rank = parse_number(value);
-        if (!rank || *rank < 0 || *rank > 1e6 || *rank != static_cast<double>(static_cast<int>(*rank)))
+        const auto rank = small_count(value);
+        if (!rank)
             throw Error("option", "is \"" + std::string(value) + "\", which is no place on a machine", name,
                         "it counts the processes of one machine from 0");
-        return static_cast<int>(*rank);
+        return *rank;
     }
     return 0;
 }
 
 void check_cuda_name(const std::string& asked) {
     if (asked == "cuda") return;
-    const auto index = asked.starts_with("cuda:") ? parse_number(asked.substr(5)) : std::nullopt;
-    if (!index || *index < 0 || *index > 1e6 || *index != static_cast<double>(static_cast<int>(*index)))
+    if (!index_in(asked))
         throw Error("option", "is \"" + asked + "\"", "--device", "known: cpu, cuda, cuda:N, auto");
 }
 
@@ -122,7 +136,7 @@ int cuda_device_index(const std::string& asked, const std::vector<std::string>& 
                         " (from 0) on its machine; " + there,
                     "--device cuda", "start at most one process a device, or name one with --device cuda:N");
     }
-    const int index = static_cast<int>(*parse_number(asked.substr(5)));
+    const int index = *index_in(asked);
     if (index >= count)
         throw Error("device", "no device " + asked + "; " + there, "--device",
                     "CUDA_VISIBLE_DEVICES hides devices from a process");

@@ -14,8 +14,8 @@
 
 #include <boost/version.hpp>
 #include <cstdlib>
-#include <fstream>
 
+#include "core/cpu_info.h"
 #include "core/cuda_library.h"
 #include "core/cuda_plugin.h"
 #include "core/error.h"
@@ -34,13 +34,6 @@ int available_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
     return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
-}
-
-std::string cpu_name() {
-    std::ifstream in("/proc/cpuinfo");
-    for (std::string line; std::getline(in, line);)
-        if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-    return "unknown";
 }
 
 bool on_cuda(const RuntimeSettings& s) {
@@ -79,21 +72,20 @@ void use_cuda(RuntimeSettings& s, const std::string& asked) {
     }
     const std::string lacking = load_cuda_plugin();
     note_provenance("cuda_plugin", lacking.empty() ? "loaded" : lacking);
+    note_provenance("cuda_driver", cuda_version_text(driver.version));
     s.device = "cuda:" + std::to_string(index);
     s.device_name = driver.devices[static_cast<size_t>(index)];
-    // IEEE float32. Only this newer style of the switches: LibTorch refuses a mixture with the older one.
-    for (const at::Float32Op op : {at::Float32Op::CONV, at::Float32Op::RNN, at::Float32Op::MATMUL})
-        at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, op, at::Float32Precision::IEEE);
-    at::globalContext().setDeterministicCuDNN(true);
-    at::globalContext().setBenchmarkCuDNN(false);
 }
 
-/// What use_cuda() forbids: TF32 in convolutions and products, and kernels chosen by trial.
-void allow_fast_cuda() {
+/// fast: TF32 in convolutions and products, and kernels chosen by trial; else IEEE float32 and deterministic
+/// ones.
+void set_cuda_arithmetic(bool fast) {
+    // Only this newer style of the switches: LibTorch refuses a mixture with the older one.
+    const auto precision = fast ? at::Float32Precision::TF32 : at::Float32Precision::IEEE;
     for (const at::Float32Op op : {at::Float32Op::CONV, at::Float32Op::RNN, at::Float32Op::MATMUL})
-        at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, op, at::Float32Precision::TF32);
-    at::globalContext().setDeterministicCuDNN(false);
-    at::globalContext().setBenchmarkCuDNN(true);
+        at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, op, precision);
+    at::globalContext().setDeterministicCuDNN(!fast);
+    at::globalContext().setBenchmarkCuDNN(fast);
 }
 
 }  // namespace
@@ -117,8 +109,9 @@ RuntimeSettings apply_runtime(const RuntimeSettings& requested) {
         throw Error("option", "\"" + requested.profile + "\" is not a profile", "--profile",
                     "known: reproducible, fast");
     const bool fast = requested.profile == "fast", on_cpu = !on_cuda(effective);
-    if (fast && on_cpu) require_bf16("--profile fast", "use --profile reproducible, whose networks are float32");
-    if (fast && !on_cpu) allow_fast_cuda();
+    if (fast && on_cpu)
+        require_bf16("--profile fast", "use --profile reproducible, whose networks are float32");
+    if (!on_cpu) set_cuda_arithmetic(fast);
     set_profile({fast, on_cpu});
     if (requested.threads < 0) throw Error("option", "wants at least 1 thread", "--threads");
     if (requested.threads == 0) effective.threads = available_cores();
@@ -145,13 +138,13 @@ std::map<std::string, std::string> provenance(const RuntimeSettings& s) {
     if (on_cuda(s)) {
         const auto& hooks = at::detail::getCUDAHooks();
         out["device_name"] = s.device_name;
-        out["cuda_driver"] = cuda_version_text(cuda_driver().version);
         out["cuda"] = cuda_version_text(static_cast<int>(hooks.versionCUDART()));
         out["cudnn"] = std::to_string(hooks.versionRuntimeCuDNN());
     }
     out["threads"] = std::to_string(s.threads);
     out["profile"] = s.profile;
-    out["cpu"] = cpu_name();
+    const std::string cpu = cpu_info("model name");
+    out["cpu"] = cpu.empty() ? "unknown" : cpu;
     out["cpu_capability"] = at::get_cpu_capability();
     out["cores"] = std::to_string(available_cores());
     out["torch"] = TORCH_VERSION;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 
+#include "core/cpu_info.h"
 #include "core/error.h"
 
 namespace schedbench {
@@ -42,14 +42,9 @@ void set_profile(const Profile& profile) {
 void require_bf16(const std::string& where, const std::string& hint) {
     if (const std::string variable = forbidding_variable(); !variable.empty())
         throw Error("device", variable + " keeps bf16 instructions from being used", where, hint);
-    std::ifstream in("/proc/cpuinfo");
-    for (std::string line; std::getline(in, line);) {
-        if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
-        std::istringstream words(line);
-        for (std::string word; words >> word;)
-            if (word == "avx512_bf16" || word == "amx_bf16" || word == "bf16") return;
-        break;
-    }
+    std::istringstream words(cpu_flags());
+    for (std::string word; words >> word;)
+        if (word == "avx512_bf16" || word == "amx_bf16" || word == "bf16") return;
     throw Error("device", "this CPU has no bf16 instructions (avx512_bf16, amx_bf16)", where, hint);
 }
 
