@@ -9,7 +9,6 @@
 #include <mutex>
 
 #include "core/error.h"
-#include "models/wrapped_denoiser.h"
 
 namespace schedbench {
 
@@ -28,7 +27,8 @@ struct CountingDenoiser::DeviceClock {
     std::vector<std::pair<c10::Event, c10::Event>> intervals;
 };
 
-CountingDenoiser::CountingDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {
+CountingDenoiser::CountingDenoiser(std::shared_ptr<const Denoiser> inner)
+    : WrappedDenoiser(std::move(inner)) {
     if (!inner_->device().is_cpu()) clock_ = std::make_unique<DeviceClock>(inner_->device());
 }
 

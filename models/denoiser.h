@@ -48,14 +48,10 @@ class Denoiser {
     }  ///< SHA-256 of the weight file; "" where there is none
 };
 
-/// Counts network evaluations and the time in them; everything else is passed on. NFE is read here and
-/// nowhere else.
-class CountingDenoiser final : public Denoiser {
+/// A model that changes how or what another one answers, and passes everything else on.
+class WrappedDenoiser : public Denoiser {
   public:
-    explicit CountingDenoiser(std::shared_ptr<const Denoiser> inner);
-    ~CountingDenoiser() override;
-    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
-                              const at::Tensor& labels) const override;
+    explicit WrappedDenoiser(std::shared_ptr<const Denoiser> inner) : inner_(std::move(inner)) {}
     const NoiseProcess& process() const override { return inner_->process(); }
     std::vector<int64_t> shape() const override { return inner_->shape(); }
     int64_t classes() const override { return inner_->classes(); }
@@ -65,6 +61,19 @@ class CountingDenoiser final : public Denoiser {
     std::string spec() const override { return inner_->spec(); }
     std::string weights_hash() const override { return inner_->weights_hash(); }
 
+  protected:
+    std::shared_ptr<const Denoiser> inner_;
+};
+
+/// Counts network evaluations and the time in them; everything else is passed on. NFE is read here and
+/// nowhere else.
+class CountingDenoiser final : public WrappedDenoiser {
+  public:
+    explicit CountingDenoiser(std::shared_ptr<const Denoiser> inner);
+    ~CountingDenoiser() override;
+    DenoiserOutput operator()(const at::Tensor& x, const at::Tensor& levels, const at::Tensor& model_time,
+                              const at::Tensor& labels) const override;
+
     int64_t calls() const { return calls_; }  ///< batched calls
     /// In the model. On a device it is the device's time, for which this waits until the device is done.
     double seconds() const;
@@ -73,7 +82,6 @@ class CountingDenoiser final : public Denoiser {
   private:
     struct DeviceClock;
 
-    std::shared_ptr<const Denoiser> inner_;
     mutable std::atomic<int64_t> calls_{0}, nanoseconds_{0};
     std::unique_ptr<DeviceClock> clock_;  ///< null on the CPU
 };

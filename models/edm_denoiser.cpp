@@ -114,8 +114,8 @@ DenoiserOutput EdmDenoiser::operator()(const at::Tensor& x, const at::Tensor& le
     const EdmNetworkConfig& config = model_.network().config();
     at::Tensor rows;
     if (config.label_dim > 0 && labels.defined()) rows = at::one_hot(labels, config.label_dim);
-    const EdmModel::Output result =
-        model_(evaluation_.of(parameters_), x, levels, rows, {}, nullptr, process_.discrete() ? model_time : at::Tensor());
+    const EdmModel::Output result = model_(parameters_.for_evaluation(), x, levels, rows, {}, nullptr,
+                                           process_.discrete() ? model_time : at::Tensor());
     DenoiserOutput out;
     out.x0 = result.denoised.to(x.scalar_type());
     if (has_variance()) out.variance = result.raw.narrow(1, config.in_channels, config.in_channels);
@@ -125,7 +125,7 @@ DenoiserOutput EdmDenoiser::operator()(const at::Tensor& x, const at::Tensor& le
 std::shared_ptr<const Denoiser> EdmDenoiser::moved_to(at::Device device) const {
     auto out = std::make_shared<EdmDenoiser>(*this);
     out->model_.move_to(device);
-    out->parameters_ = on_device(parameters_, device);
+    out->parameters_.move_to(device);
     return out;
 }
 

@@ -14,7 +14,7 @@
 #include "models/denoiser.h"
 #include "models/edm_network.h"
 #include "models/edm_precond.h"
-#include "models/evaluation.h"
+#include "models/network_parameters.h"
 
 namespace schedbench {
 
@@ -72,28 +72,22 @@ class EdmDenoiser final : public Denoiser {
     int64_t classes() const override { return model_.network().config().label_dim; }
     bool has_variance() const override;
     bool differentiable() const override { return true; }
-    at::Device device() const override { return device_of(parameters_); }
+    at::Device device() const override { return device_of(parameters()); }
     std::shared_ptr<const Denoiser> moved_to(at::Device device) const override;
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
 
     /// The same with convolutions and attention in bfloat16; before the first evaluation.
-    void use_bf16() {
-        file_parameters_ = parameters_;
-        parameters_ = with_bf16_trunk(std::move(parameters_));
-    }
+    void use_bf16() { parameters_.use_bf16(); }
 
     const EdmModel& model() const { return model_; }
-    const Parameters& parameters() const { return parameters_; }
+    const Parameters& parameters() const { return parameters_.in_use(); }
     /// As they were before use_bf16().
-    const Parameters& file_parameters() const {
-        return file_parameters_.empty() ? parameters_ : file_parameters_;
-    }
+    const Parameters& file_parameters() const { return parameters_.of_file(); }
 
   private:
     EdmModel model_;
-    Parameters parameters_, file_parameters_;
-    EvaluationParameters evaluation_;
+    NetworkParameters parameters_;
     NoiseProcess process_;
     std::string spec_, hash_;
 };

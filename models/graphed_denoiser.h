@@ -11,7 +11,7 @@
 #include <tuple>
 #include <vector>
 
-#include "models/wrapped_denoiser.h"
+#include "models/denoiser.h"
 
 namespace schedbench {
 

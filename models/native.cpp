@@ -260,12 +260,12 @@ NativeDenoiser::NativeDenoiser(const NetworkDescription& description, Parameters
 
 DenoiserOutput NativeDenoiser::operator()(const at::Tensor& x, const at::Tensor& levels,
                                           const at::Tensor& model_time, const at::Tensor& labels) const {
-    return network_denoise(description_, *net_, evaluation_.of(parameters_), x, levels, model_time, labels);
+    return network_denoise(description_, *net_, parameters_.for_evaluation(), x, levels, model_time, labels);
 }
 
 std::shared_ptr<const Denoiser> NativeDenoiser::moved_to(at::Device device) const {
     auto out = std::make_shared<NativeDenoiser>(*this);
-    out->parameters_ = on_device(parameters_, device);
+    out->parameters_.move_to(device);
     return out;
 }
 

@@ -13,8 +13,8 @@
 #include "core/spec.h"
 #include "core/spec_schema.h"
 #include "models/denoiser.h"
-#include "models/evaluation.h"
 #include "models/network.h"
+#include "models/network_parameters.h"
 #include "models/unet.h"
 
 namespace schedbench {
@@ -66,7 +66,7 @@ class NativeDenoiser final : public Denoiser {
     int64_t classes() const override { return net_->classes(); }
     bool has_variance() const override { return net_->learned_variance(); }
     bool differentiable() const override { return true; }
-    at::Device device() const override { return device_of(parameters_); }
+    at::Device device() const override { return device_of(parameters()); }
     std::shared_ptr<const Denoiser> moved_to(at::Device device) const override;
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return hash_; }
@@ -74,24 +74,18 @@ class NativeDenoiser final : public Denoiser {
     const Preconditioning& description() const { return description_; }
     const Network& network() const { return *net_; }
     /// The same with convolutions and attention in bfloat16; before the first evaluation.
-    void use_bf16() {
-        file_parameters_ = parameters_;
-        parameters_ = with_bf16_trunk(std::move(parameters_));
-    }
+    void use_bf16() { parameters_.use_bf16(); }
 
-    const Parameters& parameters() const { return parameters_; }
+    const Parameters& parameters() const { return parameters_.in_use(); }
     /// As they were before use_bf16().
-    const Parameters& file_parameters() const {
-        return file_parameters_.empty() ? parameters_ : file_parameters_;
-    }
+    const Parameters& file_parameters() const { return parameters_.of_file(); }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
   private:
     Preconditioning description_;
     std::shared_ptr<const Network> net_;
     NoiseProcess process_;
-    Parameters parameters_, file_parameters_;
-    EvaluationParameters evaluation_;
+    NetworkParameters parameters_;
     std::string spec_, hash_;
     std::map<std::string, std::string> metadata_;
 };
