@@ -66,7 +66,7 @@ void BlockFinisher::deliver(const SampledBlock& sampled, const Finished& finishe
     if (finished.labels.defined())
         block.labels = {finished.labels.const_data_ptr<int64_t>(), sampled.keep.size()};
     block.network_calls = sampled.network_calls;
-    block.network_seconds = sampled.network_seconds;
+    block.network_seconds = sampled.network_seconds();
     block.seconds = sampled.seconds + finished.seconds;
     sink_(block, finished.pixels);
 }

@@ -30,7 +30,9 @@ struct SampledBlock {
     at::Tensor x;               ///< [B, shape...] in about [-1, 1]
     at::Tensor labels;          ///< [B] int64, or undefined
     int64_t network_calls = 0;
-    double network_seconds = 0, seconds = 0;  ///< so far; what finishing takes is added to `seconds`
+    double seconds = 0;  ///< so far; what finishing takes is added
+    /// Asked when the block is finished, because it waits for a device.
+    std::function<double()> network_seconds = [] { return 0.0; };
 };
 
 class BlockFinisher {

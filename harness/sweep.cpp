@@ -281,20 +281,19 @@ class Sweep {
         block.keep = std::move(keep);
         std::vector<int64_t> ids(static_cast<size_t>(suite_.batch));
         std::iota(ids.begin(), ids.end(), block.first);
-        const CountingDenoiser counted(model.denoiser);
+        const auto counted = std::make_shared<const CountingDenoiser>(model.denoiser);
         const auto noise = make_block_noise(suite_.noise, suite_.seed, ids, model.denoiser->shape(),
-                                            model.denoiser->classes(), "key noise",
-                                            model.denoiser->device());
+                                            model.denoiser->classes(), "key noise", model.denoiser->device());
         block.labels = suite_.labels.labels(*noise, ids, model.denoiser->classes());
-        block.x = plan_.samplers[cell.sampler]->sample(counted, cell.schedule, *noise, block.labels);
-        if (cell.nfe == 0) cell.nfe = static_cast<int>(counted.calls());
-        if (counted.calls() != cell.nfe)
+        block.x = plan_.samplers[cell.sampler]->sample(*counted, cell.schedule, *noise, block.labels);
+        if (cell.nfe == 0) cell.nfe = static_cast<int>(counted->calls());
+        if (counted->calls() != cell.nfe)
             throw Error("run",
-                        "used " + std::to_string(counted.calls()) + " network evaluations where " +
+                        "used " + std::to_string(counted->calls()) + " network evaluations where " +
                             std::to_string(cell.nfe) + " were planned",
                         "cell " + cell.id);
-        block.network_calls = counted.calls();
-        block.network_seconds = counted.seconds();
+        block.network_calls = counted->calls();
+        block.network_seconds = [counted] { return counted->seconds(); };
         block.seconds = watch.seconds();
         return block;
     }
