@@ -83,13 +83,13 @@ float* scratch(int64_t size) {
     return memory.data();
 }
 
-/// Tiles a block: enough to use the weights often, few enough that v and m stay in cache, and all threads at
-/// work.
+/// Tiles a block: enough to use the weights often, few enough that v and m stay in cache; as many blocks for
+/// each thread.
 int64_t block_size(const WinogradShape& s, int threads) {
     constexpr int64_t kFloats = 3 << 17, kRows = 12;
     const int64_t most = std::max<int64_t>(kFloats / (36 * (s.in + s.out)) / kRows, 1) * kRows;
-    const int64_t share = (s.tiles() + threads - 1) / threads;
-    return std::min(most, (share + kRows - 1) / kRows * kRows);
+    const int64_t rounds = (s.tiles() + most * threads - 1) / (most * threads);
+    return (s.tiles() + rounds * threads - 1) / (rounds * threads);
 }
 
 bool is_known_dtype(const at::Tensor& t) {
