@@ -175,7 +175,7 @@ void measure(Rules& rules, Checkpoint& checkpoint, const Job& job) {
     if (done() > 0) std::cerr << "continuing after " << done() << " images\n";
     if (done() >= own) return;
     Progress progress("statistics", own, "images");
-    progress.update(done());
+    progress.found(done());
     measure_statistics(rules, *job.model, *job.data.source, job.settings, job.wanted, job.rank,
                        [&](const Rules& so_far) {
                            progress.update(so_far.front().images);

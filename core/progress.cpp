@@ -45,7 +45,6 @@ Progress::~Progress() {
 }
 
 void Progress::update(int64_t done, const std::string& note) {
-    if (first_done_ < 0) first_done_ = std::min<int64_t>(done, done_);
     done_ = done;
     note_ = note;
     const auto now = Clock::now();
@@ -65,7 +64,7 @@ void Progress::print(bool last) {
     last_print_ = Clock::now();
     shown_ = true;
     const double elapsed = std::chrono::duration<double>(last_print_ - start_).count();
-    const double rate = static_cast<double>(done_) / std::max(elapsed, 1e-9);
+    const double rate = static_cast<double>(done_ - found_) / std::max(elapsed, 1e-9);
     const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : 0;
     const double share = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1;
     std::string bar;

@@ -18,6 +18,9 @@ class Progress {
 
     /// `done` so far; `note` is shown behind (loss, cell, ...). Cheap: prints a few times a second at most.
     void update(int64_t done, const std::string& note = {});
+    /// So much of what is done was there before (a continued job): it tells nothing about speed and time
+    /// left.
+    void found(int64_t amount) { found_ = amount; }
     void finish();  ///< leaves a last line; called by the destructor too
 
     static void set_quiet(bool quiet);  ///< --quiet: nothing at all
@@ -26,7 +29,7 @@ class Progress {
     void print(bool last);
     using Clock = std::chrono::steady_clock;
     std::string label_, unit_, note_;
-    int64_t total_, done_ = 0, first_done_ = -1;
+    int64_t total_, done_ = 0, found_ = 0;
     Clock::time_point start_, last_print_;
     bool terminal_, shown_ = false, finished_ = false;
 };

@@ -158,6 +158,7 @@ class Sweep {
         std::optional<CellRecord> stored = stored_cell(cell.id);
         if (stored && stored->count() >= suite_.images) {
             ++result_.reused;
+            progress_->found(found_evaluations_ += suite_.images * std::max(1, cell.nfe));
             if (quality_) add_metrics(cell.id);
             return;
         }
@@ -241,6 +242,9 @@ class Sweep {
             own = work->ids();
         }
         const std::set<int64_t> done(own.begin(), own.end());
+        if (first_look)
+            progress_->found(found_evaluations_ +=
+                             (have + static_cast<int64_t>(own.size())) * std::max(1, cell.nfe));
         const auto next_block = block_source(cell, blocks, own);
         std::optional<IdRange> block = next_block();
         if (!block) return false;
@@ -258,8 +262,7 @@ class Sweep {
             for (int64_t id = block->first; id < block->end; ++id)
                 if (!done.contains(id)) keep.push_back(id);
             if (!keep.empty()) finisher.add(sample_block(cell, model, std::move(keep)));
-            progress_->update(done_evaluations_ + (block->end - have) * std::max(1, cell.nfe),
-                              short_name(cell));
+            progress_->update(done_evaluations_ + block->end * std::max(1, cell.nfe), short_name(cell));
         }
         finisher.finish();
         own = work->ids();
@@ -460,7 +463,7 @@ class Sweep {
     std::optional<RankLock> at_work_;
     std::map<std::string, std::vector<int64_t>> own_ids_;  ///< in this rank's part, by cell
     std::vector<PlannedCell*> waiting_;  ///< cells of the plan that other ranks still work on
-    int64_t done_evaluations_ = 0;
+    int64_t done_evaluations_ = 0, found_evaluations_ = 0;
     SweepResult result_;
 };
 
