@@ -82,7 +82,7 @@ int run(const std::vector<std::string>& arguments) {
         .runtime();
     add_architecture_options(options);
     if (!options.parse(arguments)) return 0;
-    const RuntimeSettings runtime = options.cpu_settings();
+    const RuntimeSettings runtime = options.runtime_settings();
     const std::string output = options.text("output");
     const Objective objective = parse_objective(options.text("objective"), "--objective");
     const TrainingData data = load_training_data(Spec::parse(options.text("data"), "--data"), "--data");
@@ -96,6 +96,7 @@ int run(const std::vector<std::string>& arguments) {
     train.learning_rate = options.number("learning-rate");
     train.ema = options.number("ema");
     train.bf16 = options.on("bf16");
+    train.device = runtime.device;
     train.seed = static_cast<uint64_t>(options.integer("seed", 0));
     train.checkpoint_every = options.integer("checkpoint-every");
     train.checkpoint = output + ".state";
@@ -113,6 +114,7 @@ int run(const std::vector<std::string>& arguments) {
     const auto on_progress = [&](const TrainProgress& p) {
         char note[80];
         std::snprintf(note, sizeof note, "loss %.4g, %.0f images/s", p.loss, p.images_per_second);
+        progress.found(p.first_step);
         progress.update(p.step, note + (p.schedule_updates > 0 ? ", " + std::to_string(p.schedule_updates) +
                                                                      " updates of the schedule"
                                                                : ""));
@@ -140,6 +142,7 @@ int run(const std::vector<std::string>& arguments) {
     metadata["command"] = command_line();
     metadata["seconds"] = format_number(std::round(result.seconds));
     metadata["threads"] = std::to_string(runtime.threads);
+    if (runtime.device != "cpu") metadata["device"] = runtime.device_name;
     metadata["loss_curve"] = curve.dump();
     if (result.schedule) {
         metadata["schedule"] = train.schedule;

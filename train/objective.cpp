@@ -70,11 +70,11 @@ at::Tensor per_image_mean(const at::Tensor& value) {
 
 /// Table lookups at indices t (1..T) as a [B,1,1,1] float32 tensor.
 template <typename F>
-at::Tensor table_column(const std::vector<int64_t>& t, F&& value_at) {
+at::Tensor table_column(const std::vector<int64_t>& t, at::Device device, F&& value_at) {
     at::Tensor out = at::empty({static_cast<int64_t>(t.size()), 1, 1, 1}, at::kFloat);
     float* data = out.mutable_data_ptr<float>();
     for (size_t i = 0; i < t.size(); ++i) data[i] = static_cast<float>(value_at(static_cast<int>(t[i])));
-    return out;
+    return out.to(device);
 }
 
 at::Tensor tanh_cdf(const at::Tensor& z) {
@@ -96,22 +96,23 @@ at::Tensor vlb_terms(const NoiseProcess& process, const std::vector<int64_t>& t,
                      const at::Tensor& xt, const at::Tensor& x0hat, const at::Tensor& raw_variance) {
     // The posterior variance of t = 1 is 0; the next one takes its place (Ho et al. 2020, Nichol & Dhariwal
     // 2021).
-    const at::Tensor log_small = table_column(
-        t, [&](int k) { return std::log(process.posterior_variance(std::max(k, 2) - 1, std::max(k, 2))); });
-    const at::Tensor log_large = table_column(t, [&](int k) { return std::log(process.beta(k - 1, k)); });
+    const auto column = [&](const auto& value_at) { return table_column(t, x0.device(), value_at); };
+    const at::Tensor log_small = column(
+        [&](int k) { return std::log(process.posterior_variance(std::max(k, 2) - 1, std::max(k, 2))); });
+    const at::Tensor log_large = column([&](int k) { return std::log(process.beta(k - 1, k)); });
     const at::Tensor fraction = (raw_variance + 1) / 2;
     const at::Tensor log_model = fraction * log_large + (1 - fraction) * log_small;
-    const at::Tensor a = table_column(t, [&](int k) {
+    const at::Tensor a = column([&](int k) {
         return std::exp(0.5 * process.log_abar(k - 1)) * process.beta(k - 1, k) / process.one_minus_abar(k);
     });
-    const at::Tensor b = table_column(t, [&](int k) {
+    const at::Tensor b = column([&](int k) {
         return std::exp(0.5 * (process.log_abar(k) - process.log_abar(k - 1))) *
                process.one_minus_abar(k - 1) / process.one_minus_abar(k);
     });
     const at::Tensor mean_difference = a * (x0 - x0hat);
     const at::Tensor kl = 0.5 * (-1 + log_model - log_small + at::exp(log_small - log_model) +
                                  mean_difference.square() * at::exp(-log_model));
-    const at::Tensor first = table_column(t, [](int k) { return k == 1 ? 1.0 : 0.0; });
+    const at::Tensor first = column([](int k) { return k == 1 ? 1.0 : 0.0; });
     const at::Tensor terms = at::where(first > 0.5, decoder_nll(x0, a * x0hat + b * xt, log_model), kl);
     return per_image_mean(terms) / std::numbers::ln2;
 }
@@ -142,11 +143,14 @@ at::Tensor edm_loss(const TrainableNetwork& net, const Parameters& parameters, c
     const double data = net.sigma_data();
     const at::Tensor sigma =
         batch.sigma.defined() ? batch.sigma : at::exp(1.2 * batch.normal - 1.2);  // float64 [B]
-    const at::Tensor weight = (sigma.square() + data * data) / (sigma * data).square();
-    const at::Tensor x = batch.x0 + sigma.to(at::kFloat).reshape({-1, 1, 1, 1}) * batch.noise;
-    const at::Tensor x0 = net.denoise(parameters, x, sigma, at::log(sigma) / 4, batch.labels, dropout).x0;
+    const at::Tensor weight = ((sigma.square() + data * data) / (sigma * data).square()).to(at::kFloat);
+    const at::Device device = batch.x0.device();
+    const at::Tensor x = batch.x0 + sigma.to(at::kFloat).reshape({-1, 1, 1, 1}).to(device) * batch.noise;
+    const at::Tensor x0 =
+        net.denoise(parameters, x, sigma.to(device), (at::log(sigma) / 4).to(device), batch.labels, dropout)
+            .x0;
     if (pass) *pass = {x.detach(), x0.detach()};
-    return (weight.to(at::kFloat) * per_image_mean((x0 - batch.x0).square())).mean();
+    return (weight.to(device) * per_image_mean((x0 - batch.x0).square())).mean();
 }
 
 }  // namespace
@@ -169,6 +173,8 @@ at::Tensor objective_loss(Objective objective, const TrainableNetwork& net, cons
         index.mutable_data_ptr<double>()[i] = level.model_time;
     }
     if (batch.sigma.defined()) sigma = batch.sigma, index = batch.model_time;
+    const at::Device device = batch.x0.device();
+    sigma = sigma.to(device), index = index.to(device);
     const at::Tensor sigma_column = sigma.to(at::kFloat).reshape({-1, 1, 1, 1});
     const at::Tensor x = batch.x0 + sigma_column * batch.noise;
     const DenoiserOutput out = net.denoise(parameters, x, sigma, index, batch.labels, dropout);
@@ -184,10 +190,10 @@ at::Tensor objective_loss(Objective objective, const TrainableNetwork& net, cons
     }
     const at::Tensor vlb =
         vlb_terms(process, times.t, batch.x0, xt, out.x0, out.variance) * static_cast<double>(table_size);
-    const at::Tensor detached = vlb.detach().to(at::kDouble).contiguous();
+    const at::Tensor detached = vlb.detach().to(at::kCPU, at::kDouble).contiguous();
     for (size_t i = 0; i < times.t.size(); ++i)
         moments.update(times.t[i], detached.const_data_ptr<double>()[i]);
-    return (vlb * times.weight).mean();
+    return (vlb * times.weight.to(device)).mean();
 }
 
 }  // namespace schedbench

@@ -37,9 +37,11 @@ class LossSecondMoment {
 };
 
 struct TrainingBatch {
-    at::Tensor x0;       ///< [B, C, H, W] float32 in [-1, 1]
-    at::Tensor labels;   ///< [B] int64, or undefined
-    at::Tensor noise;    ///< like x0, standard normal
+    // On the device of the network:
+    at::Tensor x0;      ///< [B, C, H, W] float32 in [-1, 1]
+    at::Tensor labels;  ///< [B] int64, or undefined
+    at::Tensor noise;   ///< like x0, standard normal
+    // On the host:
     at::Tensor uniform;  ///< [B] float64 in (0, 1]: chooses t
     at::Tensor normal;   ///< [B] float64: chooses sigma (edm)
     at::Tensor sigma,

@@ -44,7 +44,7 @@ std::string settings_text(const TrainableNetwork& net, const ProbeSource& data, 
 void save(const std::string& path, const TrainState& state, const std::string& settings) {
     std::map<std::string, at::Tensor> tensors;
     const auto put = [&](const std::string& prefix, const Parameters& parameters) {
-        for (const auto& [name, value] : parameters) tensors[prefix + name] = value.detach();
+        for (const auto& [name, value] : parameters) tensors[prefix + name] = value.detach().to(at::kCPU);
     };
     put("weights/", state.weights);
     put("ema/", state.ema);
@@ -121,9 +121,10 @@ TrainingBatch draw_batch(const ProbeSource& data, bool labels, const TrainOption
     for (int64_t i = 0; i < options.batch; ++i)
         ids.push_back(static_cast<int64_t>(noise_index(key, static_cast<uint64_t>(step * options.batch + i),
                                                        0, static_cast<uint64_t>(data.count()))));
+    const at::Device device(options.device);
     TrainingBatch batch;
     batch.x0 = data.images(ids).to(at::kFloat);
-    if (labels) batch.labels = data.labels(ids);
+    if (labels) batch.labels = data.labels(ids).to(device);
     batch.noise = at::empty_like(batch.x0);
     batch.uniform = at::empty({options.batch}, at::kDouble);
     batch.normal = at::empty({options.batch}, at::kDouble);
@@ -138,6 +139,8 @@ TrainingBatch draw_batch(const ProbeSource& data, bool labels, const TrainOption
         batch.uniform.mutable_data_ptr<double>()[i] = static_cast<double>(uniform);
         batch.normal.mutable_data_ptr<double>()[i] = static_cast<double>(normal);
     }
+    batch.x0 = batch.x0.to(device);
+    batch.noise = batch.noise.to(device);
     return batch;
 }
 
@@ -175,19 +178,24 @@ void add_costs(AdaptiveSchedule& schedule, const TrainableNetwork& net, const Pa
         weight.push_back(schedule.squared_velocity(levels[i]));
     }
     if (rows.empty()) return;
-    const auto column = [](const std::vector<double>& values) {
-        return at::tensor(values, at::kDouble).reshape({-1, 1, 1, 1});
+    const at::Device device = pass.x.device();
+    const auto vector = [&](const std::vector<double>& values) {
+        return at::tensor(values, at::kDouble).to(device);
     };
-    const at::Tensor index = at::tensor(rows, at::kLong), s = column(scale), s1 = column(below_scale);
+    const auto column = [&](const std::vector<double>& values) {
+        return vector(values).reshape({-1, 1, 1, 1});
+    };
+    const at::Tensor index = at::tensor(rows, at::kLong).to(device), s = column(scale),
+                     s1 = column(below_scale);
     const at::Tensor x = pass.x.index_select(0, index).to(at::kDouble) * s;
     const at::Tensor labels = batch.labels.defined() ? batch.labels.index_select(0, index) : at::Tensor();
     const at::Tensor left_score = (pass.x0.index_select(0, index).to(at::kDouble) * s - x) / column(variance);
-    const at::Tensor x0 = net.denoise(parameters, (x / s1).to(at::kFloat), at::tensor(below, at::kDouble),
-                                      at::tensor(time, at::kDouble), labels)
-                              .x0.to(at::kDouble);
+    const at::Tensor x0 =
+        net.denoise(parameters, (x / s1).to(at::kFloat), vector(below), vector(time), labels)
+            .x0.to(at::kDouble);
     const at::Tensor entered_score = (x0 * s1 - x) / column(below_variance);
     const at::Tensor values =
-        (corrector_values(entered_score, left_score, 1) * at::tensor(weight, at::kDouble)).contiguous();
+        (corrector_values(entered_score, left_score, 1) * vector(weight)).to(at::kCPU).contiguous();
     for (size_t i = 0; i < rows.size(); ++i)
         schedule.add(levels[static_cast<size_t>(rows[i])], values.const_data_ptr<double>()[i]);
 }
@@ -200,11 +208,17 @@ double learning_rate(const TrainOptions& o, int64_t step) {
     return o.learning_rate * warm * std::min(1.0, left);
 }
 
-void adam_step(TrainState& state, const TrainOptions& options) {
+/// The loss of the step.
+double adam_step(TrainState& state, const TrainOptions& options, const at::Tensor& loss) {
     c10::NoGradGuard no_grad;
-    double norm = 0;
+    // The host waits for a device once a step.
+    std::vector<at::Tensor> numbers{loss};
     for (const auto& [name, value] : state.weights)
-        if (value.requires_grad()) norm += value.grad().square().sum().item<double>();
+        if (value.requires_grad()) numbers.push_back(value.grad().square().sum());
+    const at::Tensor read = at::stack(numbers).to(at::kCPU, at::kDouble);
+    const double* const value_of = read.const_data_ptr<double>();
+    double norm = 0;
+    for (size_t i = 1; i < numbers.size(); ++i) norm += value_of[i];
     norm = std::sqrt(norm);
     if (!std::isfinite(norm))
         throw Error("number", "the gradient is not finite at step " + std::to_string(state.step), "training",
@@ -224,6 +238,7 @@ void adam_step(TrainState& state, const TrainOptions& options) {
         state.ema[name].mul_(ema).add_(value, 1 - ema);
         value.mutable_grad() = at::Tensor();
     }
+    return value_of[0];
 }
 
 }  // namespace
@@ -261,6 +276,8 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
                            ? restore(options.checkpoint, net, settings, std::move(schedule))
                            : fresh(net, process, options, std::move(schedule));
 
+    for (Parameters* p : {&state.weights, &state.ema, &state.first, &state.second})
+        *p = on_device(*p, at::Device(options.device));
     const double seconds_before = state.seconds;
     const Stopwatch watch;
     Stopwatch last_report;
@@ -281,8 +298,7 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
                                                net.dropout(), adapts ? &pass : nullptr);
         loss.backward();
         if (adapts) add_costs(*state.schedule, net, compute, batch, pass, levels);
-        adam_step(state, options);
-        const double value = loss.item<double>();
+        const double value = adam_step(state, options, loss);
         ++state.step;
         if (adapts) state.schedule->update(state.step);
         state.loss_sum += value, ++state.loss_count;
@@ -293,8 +309,8 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
         }
         if (on_progress && (last_report.seconds() > options.progress_every || state.step == options.steps)) {
             const double per_step = watch.seconds() / static_cast<double>(state.step - first_step);
-            on_progress({state.step, options.steps, report_sum / static_cast<double>(report_count),
-                         per_step * static_cast<double>(options.steps - state.step),
+            on_progress({state.step, options.steps, first_step,
+                         report_sum / static_cast<double>(report_count),
                          static_cast<double>(options.batch) / per_step,
                          state.schedule ? static_cast<int64_t>(state.schedule->log().size()) : 0});
             last_report = Stopwatch();
@@ -303,10 +319,10 @@ TrainResult train_network(const TrainableNetwork& net, const ProbeSource& data, 
         if (state.step % options.checkpoint_every == 0 || state.step == options.steps) {
             state.seconds = seconds_before + watch.seconds();
             if (!options.checkpoint.empty()) save(options.checkpoint, state, settings);
-            if (on_checkpoint) on_checkpoint(state.step, state.ema);
+            if (on_checkpoint) on_checkpoint(state.step, on_device(state.ema, at::kCPU));
         }
     }
-    return {state.ema, state.curve, state.seconds, std::move(state.schedule)};
+    return {on_device(state.ema, at::kCPU), state.curve, state.seconds, std::move(state.schedule)};
 }
 
 }  // namespace schedbench

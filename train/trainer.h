@@ -2,7 +2,8 @@
 //
 // Everything random in step k comes from the counter-based noise with (seed, training, step, ...), and the
 // whole state (weights, moments, average, sampler history, loss curve) is in the checkpoint, so a killed run
-// that is started again ends with the same bytes as one that was left alone (same threads, same library).
+// that is started again ends with the same bytes as one that was left alone (same device, threads and
+// library).
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct TrainOptions {
     double decay = 0.3;          ///< fraction of the steps
     double ema = 0.999;          ///< decay of the average a step, rising as (1 + k) / (10 + k) at the start
     double clip_gradient = 1.0;  ///< largest norm of the gradient
+    std::string device = "cpu";  ///< of weights and passes; what is drawn, is drawn on the host
     bool bf16 = false;           ///< convolutions in bfloat16; master weights, norms and Adam in float32
     std::string schedule;  ///< adaptive:... or fixed:..., completed; "": levels as the objective draws them
     uint64_t seed = 0;
@@ -39,8 +41,9 @@ struct TrainOptions {
 
 struct TrainProgress {
     int64_t step = 0, steps = 0;
-    double loss = 0;  ///< running mean since the last report
-    double seconds_left = 0, images_per_second = 0;
+    int64_t first_step = 0;  ///< where a continued training began this time
+    double loss = 0;         ///< running mean since the last report
+    double images_per_second = 0;
     int64_t schedule_updates = 0;  ///< of an adaptive schedule, so far
 };
 

@@ -212,6 +212,21 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
     return device_view(out);
 }
 
+std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
+    const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight, at::SymIntArrayRef stride,
+    at::SymIntArrayRef padding, at::SymIntArrayRef dilation, bool transposed,
+    at::SymIntArrayRef output_padding, at::SymInt groups, std::array<bool, 3> wanted) {
+    ++g_traffic.kernels;
+    TORCH_CHECK(!g_recording, "gradients are not recorded");
+    const char* const name = "aten::convolution_backward";
+    const std::vector<c10::SymInt> bias{transposed ? weight.sym_size(1) * groups : weight.sym_size(0)};
+    const auto [x, w, b] = at::convolution_backward_symint(
+        to_host_argument(gradient, name), to_host_argument(input, name), to_host_argument(weight, name), bias,
+        stride, padding, dilation, transposed, output_padding, groups, wanted);
+    const auto back = [](const at::Tensor& t) { return t.defined() ? device_view(t) : t; };
+    return {back(x), back(w), back(b)};
+}
+
 struct Memory final : c10::Allocator {
     c10::DataPtr allocate(size_t bytes) override {
         c10::DataPtr host = c10::GetCPUAllocator()->allocate(bytes);
@@ -295,8 +310,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
     m.impl("_local_scalar_dense", TORCH_FN(read));
     m.impl("record_stream", TORCH_FN(record_stream));
     m.impl("convolution_overrideable", TORCH_FN(convolution));
+    m.impl("convolution_backward_overrideable", TORCH_FN(convolution_backward));
     // Composites for devices without a kernel of their own, where the CPU has one.
-    for (const char* name : {"group_norm", "native_group_norm", "pixel_shuffle", "pixel_unshuffle"})
+    for (const char* name :
+         {"native_group_norm", "native_group_norm_backward", "pixel_shuffle", "pixel_unshuffle"})
         m.impl(name, torch::CppFunction::makeFromBoxedFunction<&run_on_host>());
     m.impl("as_strided", TORCH_FN(at::native::as_strided_tensorimpl));
     m.impl("view", TORCH_FN(at::native::view));

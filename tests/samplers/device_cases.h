@@ -3,7 +3,6 @@
 #pragma once
 
 #include <ATen/ATen.h>
-#include <ATen/TracerMode.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -78,12 +77,5 @@ inline bool fits(const Sampler& sampler, const Denoiser& model, const Schedule& 
         return false;
     }
 }
-
-/// While it lives, networks on the CPU use LibTorch's operations alone, as they do on a device: what is being
-/// traced must not meet kernels of our own (models/evaluation.h). Nothing is traced.
-struct PlainOperations {
-    PlainOperations() { at::tracer::impl::set_dispatch_enabled(true); }
-    ~PlainOperations() { at::tracer::impl::set_dispatch_enabled(false); }
-};
 
 }  // namespace schedbench::device_cases

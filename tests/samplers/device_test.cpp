@@ -9,6 +9,7 @@
 #include "device_cases.h"
 #include "fake_device.h"
 #include "models/exact.h"
+#include "plain_operations.h"
 #include "sampler_specs.h"
 
 namespace schedbench {
