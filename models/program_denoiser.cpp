@@ -46,6 +46,13 @@ class ProgramDenoiser final : public Denoiser {
     bool differentiable() const override { return program_.differentiable; }
     std::string spec() const override { return spec_; }
     std::string weights_hash() const override { return program_.hash; }
+    at::Device device() const override { return program_.device; }
+    std::shared_ptr<const Denoiser> moved_to(at::Device device) const override {
+        if (!program_.moved) return Denoiser::moved_to(device);
+        auto out = std::make_shared<ProgramDenoiser>(*this);
+        out->program_ = program_.moved(device);
+        return out;
+    }
 
     /// One call with an image of zeros: says whether there are variance channels; Error("model") for an
     /// output of another shape.

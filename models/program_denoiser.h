@@ -35,6 +35,9 @@ struct NetworkProgram {
     int64_t channels = 0, size = 0, classes = 0;
     bool differentiable = false;
     std::string path, hash;
+    at::Device device = at::kCPU;
+    /// The same program on another device; empty: it cannot leave its own.
+    std::function<NetworkProgram(at::Device)> moved{};
 };
 
 /// Keys of a spec that say what a program predicts: prediction, process, range, labels, rescale and

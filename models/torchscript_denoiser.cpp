@@ -25,6 +25,26 @@ void check_inputs(const TorchScript& program, int64_t classes) {
                     program.path(), "classes=0 gives image and time, classes=K image, time and label");
 }
 
+NetworkProgram program_on(const Spec& completed, at::Device device) {
+    const TorchScript script = TorchScript::load(completed.text("file"), device);
+    NetworkProgram program;
+    program.call = [script](const std::vector<at::Tensor>& inputs) { return script.call(inputs); };
+    program.channels = completed.integer("channels");
+    program.size = completed.integer("size");
+    program.classes = completed.integer("classes");
+    program.differentiable = true;
+    program.path = script.path(), program.hash = script.hash();
+    program.device = device;
+    program.moved = [completed, hash = script.hash()](at::Device other) {
+        NetworkProgram there = program_on(completed, other);
+        if (there.hash != hash)
+            throw Error("file", "has changed since it was loaded", there.path, "start again");
+        return there;
+    };
+    check_inputs(script, program.classes);
+    return program;
+}
+
 }  // namespace
 
 const std::vector<SpecEntry>& torchscript_entries() {
@@ -48,16 +68,7 @@ const std::vector<SpecEntry>& torchscript_entries() {
 }
 
 std::shared_ptr<const Denoiser> load_torchscript(const Spec& completed, const std::string& where) {
-    const TorchScript script = TorchScript::load(completed.text("file"));
-    NetworkProgram program;
-    program.call = [script](const std::vector<at::Tensor>& inputs) { return script.call(inputs); };
-    program.channels = completed.integer("channels");
-    program.size = completed.integer("size");
-    program.classes = completed.integer("classes");
-    program.differentiable = true;
-    program.path = script.path(), program.hash = script.hash();
-    check_inputs(script, program.classes);
-    return make_program_denoiser(completed, std::move(program), where);
+    return make_program_denoiser(completed, program_on(completed, at::kCPU), where);
 }
 
 }  // namespace schedbench

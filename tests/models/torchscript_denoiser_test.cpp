@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "fake_device.h"
 #include "golden.h"
 #include "message_of.h"
 #include "models/native.h"
@@ -98,6 +99,14 @@ TEST_F(TorchScriptDenoisers, EveryPredictionOfAGaussian) {
             EXPECT_EQ(have.scalar_type(), at::kDouble);
             const double scale = std::max(1.0, at.level);
             EXPECT_LT((have - exact).abs().max().item<double>() / scale, 2e-5) << at.level;
+
+            const auto there = on_device(model, fake_device::device());
+            const at::Tensor x_there = x.to(there->device());
+            fake_device::reset();
+            const at::Tensor have_there = denoise_at(*there, x_there, at).x0;
+            EXPECT_EQ(have_there.device(), fake_device::device());
+            EXPECT_FALSE(fake_device::traffic().stalls()) << fake_device::stalled_in();
+            EXPECT_TRUE(at::equal(have_there.to(at::kCPU), have));
         }
     }
 }
