@@ -71,14 +71,16 @@ void write_knot_plot(const std::string& path, const std::vector<Schedule>& sched
         const Schedule& schedule = schedules[s];
         const double y_row = rows + kRow * (static_cast<double>(s) + 0.5);
         svg.line(kLeft, y_row, kWidth - kRight, y_row, "#ddd");
-        double x_before = 0, y_before = 0;
-        for (size_t i = 0; i < schedule.effective.size(); ++i) {
-            const double level = schedule.effective[i], x = axis.x(level);
-            const double y = kTop + kCurves * (1 - static_cast<double>(i) / schedule.steps());
-            if (i > 0) svg.line(x_before, y_before, x, y, curve_colour(s), 1.2);
-            svg.dot(x, y, curve_colour(s), level == 0);
-            svg.dot(x, y_row, curve_colour(s), level == 0);
-            x_before = x, y_before = y;
+        std::vector<std::pair<double, double>> points;
+        for (size_t i = 0; i < schedule.effective.size(); ++i)
+            points.emplace_back(axis.x(schedule.effective[i]),
+                                kTop + kCurves * (1 - static_cast<double>(i) / schedule.steps()));
+        svg.curve(points, s, 1.2);
+        for (size_t i = 0; i < points.size(); ++i) {
+            const auto [x, y] = points[i];
+            const bool hollow = schedule.effective[i] == 0;
+            svg.dot(x, y, curve_colour(s), hollow);
+            svg.dot(x, y_row, curve_colour(s), hollow);
         }
         svg.text(kLeft, y_row - 7, short_spec(schedule.spec) + ", N = " + std::to_string(schedule.steps()),
                  "start", curve_colour(s));

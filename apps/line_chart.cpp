@@ -46,13 +46,14 @@ void LineChart::write(const std::string& path) const {
     double legend = y.last_pixel + 18;
     for (size_t n = 0; n < series.size(); ++n, legend += 18) {
         const char* const colour = curve_colour(n);
-        const ChartPoint* before = nullptr;
-        for (const ChartPoint& point : series[n].points) {
-            if (before) svg.line(x(before->x), y(before->y), x(point.x), y(point.y), colour, 1.5);
-            if (dots) svg.dot(x(point.x), y(point.y), colour, point.hollow);
-            before = &point;
-        }
-        svg.text(x.last_pixel + 14, legend, series[n].name, "start", colour);
+        std::vector<std::pair<double, double>> points;
+        for (const ChartPoint& point : series[n].points) points.emplace_back(x(point.x), y(point.y));
+        svg.curve(points, n, 1.5);
+        if (dots)
+            for (const ChartPoint& point : series[n].points)
+                svg.dot(x(point.x), y(point.y), colour, point.hollow);
+        svg.curve({{x.last_pixel + 14, legend - 4}, {x.last_pixel + 36, legend - 4}}, n, 1.5);
+        svg.text(x.last_pixel + 42, legend, series[n].name, "start", colour);
     }
     if (!note.empty()) svg.text(x.last_pixel + 14, legend + 10, note, "start");
     svg.write(path);

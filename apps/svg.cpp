@@ -1,12 +1,17 @@
 #include "apps/svg.h"
 
+#include <array>
 #include <fstream>
+#include <iterator>
 
 #include "core/error.h"
 
 namespace schedbench {
 
 namespace {
+
+constexpr std::array<const char*, 7> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                 "#e69f00", "#56b4e9", "#000000"};
 
 std::string escaped(const std::string& text) {
     std::string out;
@@ -34,6 +39,16 @@ void Svg::line(double x1, double y1, double x2, double y2, const char* stroke, d
          << stroke << "\" stroke-width=\"" << width << "\"/>\n";
 }
 
+void Svg::curve(const std::vector<std::pair<double, double>>& points, size_t i, double width) {
+    static const char* const dashes[] = {"", "6 3", "2 3", "8 3 2 3"};
+    const std::string dash = dashes[i / kColours.size() % std::size(dashes)];
+    out_ << "<polyline fill=\"none\" stroke=\"" << curve_colour(i) << "\" stroke-width=\"" << width << "\"";
+    if (!dash.empty()) out_ << " stroke-dasharray=\"" << dash << "\"";
+    out_ << " points=\"";
+    for (const auto& [x, y] : points) out_ << x << "," << y << " ";
+    out_ << "\"/>\n";
+}
+
 void Svg::dot(double x, double y, const char* fill, bool hollow) {
     out_ << "<circle cx=\"" << x << "\" cy=\"" << y << "\" r=\"3\" stroke=\"" << fill << "\" fill=\""
          << (hollow ? "white" : fill) << "\"/>\n";
@@ -52,9 +67,7 @@ void Svg::write(const std::string& path) {
 }
 
 const char* curve_colour(size_t i) {
-    static const char* const list[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                       "#e69f00", "#56b4e9", "#000000"};
-    return list[i % std::size(list)];
+    return kColours[i % kColours.size()];
 }
 
 }  // namespace schedbench

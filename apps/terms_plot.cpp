@@ -72,14 +72,12 @@ void write_terms_plot(const std::string& path, const std::vector<LikelihoodRow>&
     for (size_t i = 0; i < rows.size(); ++i) {
         const LikelihoodRow& row = rows[i];
         const char* colour = curve_colour(i);
-        double x_before = x.at(row.path[0]), y_before = y.at(std::max(row.decoder_term, low / 1.5));
-        svg.dot(x_before, y_before, colour, true);
-        for (size_t k = 0; k < row.edge_terms.size(); ++k) {
-            const double px = x.at(row.path[k + 1]), py = y.at(std::max(row.edge_terms[k], low / 1.5));
-            if (k > 0) svg.line(x_before, y_before, px, py, colour, 1.2);
-            svg.dot(px, py, colour, false);
-            x_before = px, y_before = py;
-        }
+        svg.dot(x.at(row.path[0]), y.at(std::max(row.decoder_term, low / 1.5)), colour, true);
+        std::vector<std::pair<double, double>> points;
+        for (size_t k = 0; k < row.edge_terms.size(); ++k)
+            points.emplace_back(x.at(row.path[k + 1]), y.at(std::max(row.edge_terms[k], low / 1.5)));
+        svg.curve(points, i, 1.2);
+        for (const auto& [px, py] : points) svg.dot(px, py, colour, false);
         svg.text(kLeft, legend + kLegendRow * static_cast<double>(i),
                  row.variance + " " + row.stride + ", K = " + std::to_string(row.steps) + ", first step " +
                      row.first_step + ", clip " + row.clip + ", " + row.split + ": " +

@@ -137,6 +137,14 @@ TEST(CliKnots, SeveralSchedulesAndTheirPicture) {
     for (size_t at = 0; (at = svg.find("<circle", at)) != std::string::npos; ++at) ++dots;
     EXPECT_EQ(dots, 3u * 7u * 2u);  // every level of every schedule, on its curve and on its line
     EXPECT_NE(svg.find("arctan:c=1"), std::string::npos);
+    EXPECT_EQ(svg.find("dasharray"), std::string::npos);
+    // Seven colours; the eighth schedule is told from the first by dashes.
+    folder.ok(
+        "knots edm edm:rho=2 edm:rho=3 edm:rho=4 edm:rho=5 edm:rho=6 edm:rho=8 edm:rho=9 --steps 6 --plot "
+        "m.svg");
+    const std::string many = cli::read_text(folder.path("m.svg"));
+    EXPECT_EQ(many.find("dasharray"), many.rfind("dasharray"));
+    EXPECT_NE(many.find("dasharray"), std::string::npos);
     EXPECT_NE(folder.ok("knots edm log-linear --steps 2").out.find("log-linear:end=zero"), std::string::npos);
 }
 
