@@ -113,9 +113,9 @@ std::vector<WorkFile> open_finished(const std::vector<std::string>& paths) {
         try {
             parts.push_back(WorkFile::open(path));
         } catch (const Error& e) {
-            // A rank that is still writing folds later itself, a rank that is gone has released its lock;
-            // only that may be passed over.
-            if (!is_locked(e)) throw;
+            // Passed over are only: a part that a rank is still writing (it folds later itself; a rank that
+            // is gone has released its lock), and one that another rank has folded and removed just now.
+            if (!is_locked(e) && std::filesystem::exists(path)) throw;
         }
     }
     return parts;

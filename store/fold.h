@@ -18,11 +18,11 @@ namespace schedbench {
 /// name.
 std::vector<std::string> find_parts(const std::vector<std::string>& folders, const std::string& cell);
 
-/// Opens the parts; those that a rank is still writing are left out. While they are open no rank can write
-/// to them. Error("store") if one is damaged.
+/// Opens the parts; those that a rank is still writing, or that are gone, are left out. While they are open
+/// no rank can write to them. Error("store") if one is damaged.
 std::vector<WorkFile> open_finished(const std::vector<std::string>& parts);
 
-/// Ids of all samples that the parts hold; parts that a rank is still writing are left out. Rising.
+/// Ids of all samples in the parts that open_finished() opens. Rising.
 std::vector<int64_t> finished_ids(const std::vector<std::string>& parts);
 
 /// Brings the parts together: sample ids 0..n-1, labels, images, features, timing. `cell` gives everything

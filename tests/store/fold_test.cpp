@@ -100,6 +100,7 @@ TEST_F(StoreTest, PartsFromSeveralFoldersAndOtherWorldSizes) {
     EXPECT_EQ(parts.size(), 3u);
     EXPECT_TRUE(find_parts({work_folder(run_), folder_ + "/absent"}, "cell").empty());
     EXPECT_EQ(finished_ids(parts).size(), 45u);
+    EXPECT_TRUE(finished_ids({folder_ + "/folded-meanwhile.h5"}).empty());
     EXPECT_TRUE(fold(run_, parts, 45).folded);
     EXPECT_EQ(RunFile::open(run_).cell("cell0", CellParts::all).features, make_cell(45).features);
 }
