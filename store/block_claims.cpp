@@ -96,9 +96,7 @@ std::optional<IdRange> BlockClaims::abandoned() {
     for (const auto& [rank, blocks] : of_rank) {
         const std::optional<RankLock> absent = RankLock::of_absent(run_path_, rank);
         if (!absent) continue;
-        const std::string part = WorkFile::path_of(run_path_, cell_, rank);
-        std::set<int64_t> done;
-        if (std::filesystem::exists(part)) done = as_set(finished_ids({part}));
+        const std::set<int64_t> done = as_set(finished_ids({WorkFile::path_of(run_path_, cell_, rank)}));
         for (const IdRange& block : blocks)
             if (!holds(done, block) && !holds(own_, block)) {
                 // Its part may be gone because the cell is stored.

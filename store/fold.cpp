@@ -232,21 +232,17 @@ FoldResult fold_cell(const RunLock& lock, const RunHeader& header, const CellRec
                      const std::vector<std::string>& parts, int64_t n, const FinishCell& finish,
                      const PutRecords& records) {
     CellRecord skeleton = cell;
-    std::vector<std::string>
-        present;  // another rank may have folded and deleted them before this one got the lock
-    std::copy_if(parts.begin(), parts.end(), std::back_inserter(present),
-                 [](const std::string& path) { return std::filesystem::exists(path); });
     FoldResult result;
     std::optional<RunFile> run;
     if (std::filesystem::exists(lock.run_path())) run = RunFile::open(lock.run_path());
     const int64_t stored = run ? run->cell_count(cell.id) : 0;
     if (stored >= n) {
         result.cell = run->cell(cell.id);
-        remove_stored_parts(present, stored);
+        remove_stored_parts(parts, stored);
         return result;
     }
     // Held until they are gathered: a rank that is started again meanwhile waits with opening its own.
-    std::vector<WorkFile> finished = open_finished(present);
+    std::vector<WorkFile> finished = open_finished(parts);
     const bool with_features = !finished.empty() && finished[0].layout().feature_dim > 0;
     // A cell whose features were not kept cannot be added to: then the parts must hold all of it.
     if (stored > 0 && (run->cell(cell.id).feature_dim > 0 || !with_features)) {
@@ -274,7 +270,7 @@ FoldResult fold_cell(const RunLock& lock, const RunHeader& header, const CellRec
     edit.put_cell(result.cell);
     edit.commit();
     std::error_code ignored;
-    for (const std::string& path : present) std::filesystem::remove(path, ignored);
+    for (const std::string& path : parts) std::filesystem::remove(path, ignored);
     std::filesystem::remove(claims_path(lock.run_path(), cell.id), ignored);
     result.folded = true;
     return result;
