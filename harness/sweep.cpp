@@ -62,7 +62,7 @@ class Sweep {
         store_suite();
         for (PlannedCell& cell : plan_.cells) {
             attempt(cell, [&] { run_cell(cell); });
-            done_evaluations_ += suite_.images * std::max(1, cell.nfe);
+            done_evaluations_ += evaluations(cell, suite_.images);
             progress_->update(done_evaluations_);
         }
         if (!options_.merge_only && options_.share == Share::claim) take_over();
@@ -79,6 +79,15 @@ class Sweep {
     std::string name_of(const PlannedCell& cell) const {
         return cell.schedule_spec.print() + ", " + plan_.samplers[cell.sampler]->spec().print() + ", " +
                std::to_string(cell.steps) + " steps";
+    }
+
+    static int64_t evaluations(const PlannedCell& cell, int64_t samples) {
+        return samples * std::max(1, cell.nfe);
+    }
+
+    /// Samples that were there before this sweep began.
+    void count_found(const PlannedCell& cell, int64_t samples) {
+        progress_->found(found_evaluations_ += evaluations(cell, samples));
     }
 
     /// One schedule that blows up must not take the others with it; it is reported and the exit code tells.
@@ -158,7 +167,7 @@ class Sweep {
         std::optional<CellRecord> stored = stored_cell(cell.id);
         if (stored && stored->count() >= suite_.images) {
             ++result_.reused;
-            progress_->found(found_evaluations_ += suite_.images * std::max(1, cell.nfe));
+            count_found(cell, suite_.images);
             if (quality_) add_metrics(cell.id);
             return;
         }
@@ -242,9 +251,7 @@ class Sweep {
             own = work->ids();
         }
         const std::set<int64_t> done(own.begin(), own.end());
-        if (first_look)
-            progress_->found(found_evaluations_ +=
-                             (have + static_cast<int64_t>(own.size())) * std::max(1, cell.nfe));
+        if (first_look) count_found(cell, have + static_cast<int64_t>(own.size()));
         const auto next_block = block_source(cell, blocks, own);
         std::optional<IdRange> block = next_block();
         if (!block) return false;
@@ -262,7 +269,7 @@ class Sweep {
             for (int64_t id = block->first; id < block->end; ++id)
                 if (!done.contains(id)) keep.push_back(id);
             if (!keep.empty()) finisher.add(sample_block(cell, model, std::move(keep)));
-            progress_->update(done_evaluations_ + block->end * std::max(1, cell.nfe), short_name(cell));
+            progress_->update(done_evaluations_ + evaluations(cell, block->end), short_name(cell));
         }
         finisher.finish();
         own = work->ids();
