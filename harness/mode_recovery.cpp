@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "harness/registry.h"
 #include "learn/learner.h"
 #include "likelihood/probe_source.h"
 #include "models/native.h"
@@ -32,8 +33,9 @@ MeanLogLikelihood likelihood_of(const ExactTarget& target, const at::Tensor& x) 
 }
 
 std::shared_ptr<const ExactTarget> target_of(const PlannedModel& model) {
-    if (auto target = std::dynamic_pointer_cast<const ExactTarget>(model.loaded)) return target;
-    if (const auto network = std::dynamic_pointer_cast<const NativeDenoiser>(model.loaded)) {
+    if (auto target = std::dynamic_pointer_cast<const ExactTarget>(model.raw)) return target;
+    const auto loaded = make_model(model.spec);
+    if (const auto network = std::dynamic_pointer_cast<const NativeDenoiser>(loaded)) {
         const auto data = network->metadata().find("data");
         if (data != network->metadata().end() && data->second.starts_with("exact:"))
             return make_exact(Spec::parse(data->second), model.spec.print() + ", metadata entry data");

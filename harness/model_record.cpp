@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "harness/registry.h"
 #include "models/float64_distance.h"
 
 namespace schedbench {
@@ -15,11 +16,14 @@ constexpr const char* kKey = "float64_distance";
 
 ModelRecord model_record(const PlannedModel& model, const RuntimeSettings& runtime) {
     nlohmann::json details = {{"suite_spec", model.spec.print()}};
-    if (const auto distance = distance_from_float64(model.loaded, at::Device(runtime.device)))
+    // Read again, so that no sweep carries the weights of the file beside those in use.
+    if (const auto exact = make_float64_model(model.spec)) {
+        const Float64Distance distance = distance_from_float64(*model.raw, *exact);
         details[kKey] = {{"profile", runtime.profile},
-                         {"largest", distance->largest},
-                         {"rms", distance->rms},
-                         {"inputs", distance->inputs}};
+                         {"largest", distance.largest},
+                         {"rms", distance.rms},
+                         {"inputs", distance.inputs}};
+    }
     const Denoiser& denoiser = *model.denoiser;
     return {model.id,         denoiser.spec(), denoiser.weights_hash(), denoiser.process().spec().print(),
             denoiser.shape(), details.dump()};

@@ -26,7 +26,7 @@ void resolve_cell(PlannedCell& cell, Schedule schedule, const Plan& plan, const 
         {"sampler", plan.samplers[cell.sampler]->spec().print()},
         {"model", model.denoiser->spec()},
         {"shape", model.denoiser->shape()},
-        {"noise", suite.noise == "philox" ? "philox4x32-10, Box-Muller float32, version 2"
+        {"noise", suite.noise == "philox"   ? "philox4x32-10, Box-Muller float32, version 2"
                   : runtime.device == "cpu" ? "edm: ATen CPU generator a sample"
                                             : "edm: ATen CUDA generator a sample"},
         {"labels", model.denoiser->classes() > 0 ? suite.labels.name() : "none"},
@@ -43,9 +43,11 @@ Plan make_plan(const Suite& suite, const RuntimeSettings& runtime) {
     for (const Spec& spec : suite.models) {
         PlannedModel model;
         model.spec = spec;
-        model.loaded = make_model(spec, suite.path + ", key model");
-        model.raw = placed_for_host(model.loaded, runtime);
-        model.denoiser = placed(model.loaded, runtime);
+        // One copy of the parameters, for sampling and for learning.
+        const auto there =
+            on_device(make_model(spec, suite.path + ", key model"), at::Device(runtime.device));
+        model.raw = placed_for_host(there, runtime);
+        model.denoiser = placed(there, runtime);
         if (suite.clip) model.denoiser = clip_denoiser(model.denoiser);
         suite.labels.check(model.raw->classes(), suite.path + ", key labels");
         model.id = short_hash(model.denoiser->spec());

@@ -17,7 +17,6 @@ namespace schedbench {
 
 struct PlannedModel {
     Spec spec;                                 ///< as the suite names it
-    std::shared_ptr<const Denoiser> loaded;    ///< as its file says, on the CPU
     std::shared_ptr<const Denoiser> raw;       ///< for learning and likelihoods: asked in host memory
     std::shared_ptr<const Denoiser> denoiser;  ///< for sampling: clipped if the suite says so
     std::string id;                            ///< short hash of denoiser->spec()

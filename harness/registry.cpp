@@ -8,6 +8,7 @@
 #include "learn/learner.h"
 #include "models/aoti_denoiser.h"
 #include "models/exact.h"
+#include "models/float64_distance.h"
 #include "models/graphed_denoiser.h"
 #include "models/native.h"
 #include "models/torchscript_denoiser.h"
@@ -112,6 +113,23 @@ RegistryKind preset_kind() {
     return kind;
 }
 
+/// `spec` with all defaults; that of an exact target is left to make_exact().
+Spec complete_model(const Spec& spec, const std::string& where) {
+    static const std::vector<SpecEntry> entries = model_entries();
+    const SpecEntry& entry = find_entry(entries, spec, "models", where);
+    return entry.name.starts_with("exact:") ? spec : complete(spec, entry, where);
+}
+
+bool wraps(const Spec& model) {
+    return model.name == "clip" || model.name == "threshold";
+}
+
+std::shared_ptr<const Denoiser> wrapped(const Spec& completed, std::shared_ptr<const Denoiser> inner,
+                                        const std::string& where) {
+    if (completed.name == "clip") return clip_denoiser(std::move(inner));
+    return threshold_denoiser(std::move(inner), completed.number("quantile"), completed.number("max"), where);
+}
+
 }  // namespace
 
 const std::vector<RegistryKind>& registry() {
@@ -129,22 +147,27 @@ const std::vector<RegistryKind>& registry() {
 }
 
 std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& where) {
-    static const std::vector<SpecEntry> entries = model_entries();
-    const SpecEntry& entry = find_entry(entries, spec, "models", where);
-    if (entry.name == "clip")
-        return clip_denoiser(make_model(complete(spec, entry, where).nested("inner"), where));
-    if (entry.name == "threshold") {
-        const Spec completed = complete(spec, entry, where);
-        return threshold_denoiser(make_model(completed.nested("inner"), where), completed.number("quantile"),
-                                  completed.number("max"), where);
-    }
-    if (entry.name == "native") return load_native(complete(spec, entry, where), where);
-    if (entry.name == "torchscript") return load_torchscript(complete(spec, entry, where), where);
-    if (entry.name == "aoti") return load_aoti(complete(spec, entry, where), where);
+    const Spec completed = complete_model(spec, where);
+    if (wraps(completed)) return wrapped(completed, make_model(completed.nested("inner"), where), where);
+    if (completed.name == "native") return load_native(completed, where);
+    if (completed.name == "torchscript") return load_torchscript(completed, where);
+    if (completed.name == "aoti") return load_aoti(completed, where);
     return make_exact(spec, where);
 }
 
-std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model, const RuntimeSettings& runtime) {
+std::shared_ptr<const Denoiser> make_float64_model(const Spec& spec, const std::string& where) {
+    Spec completed = complete_model(spec, where);
+    if (wraps(completed)) {
+        auto inner = make_float64_model(completed.nested("inner"), where);
+        return inner ? wrapped(completed, std::move(inner), where) : nullptr;
+    }
+    if (completed.name != "native") return nullptr;
+    completed.set("precision", SpecValue::of_text("float32"));
+    return in_float64(*load_native(completed, where));
+}
+
+std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model,
+                                       const RuntimeSettings& runtime) {
     const at::Device device(runtime.device);
     model = on_device(std::move(model), device);
     if (!device.is_cuda()) return model;
@@ -156,7 +179,7 @@ std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model, co
 
 std::shared_ptr<const Denoiser> placed_for_host(std::shared_ptr<const Denoiser> model,
                                                 const RuntimeSettings& runtime) {
-    if (std::dynamic_pointer_cast<const ExactTarget>(model)) return model;
+    if (std::dynamic_pointer_cast<const ExactTarget>(model)) return on_device(std::move(model), at::kCPU);
     return host_denoiser(on_device(std::move(model), at::Device(runtime.device)));
 }
 

@@ -27,10 +27,15 @@ const std::vector<RegistryKind>& registry();
 /// exact:..., native:file=..., clip:inner={...}.
 std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& where = "--model");
 
-/// The model on the device of `runtime`, to sample from; on a CUDA device in profile fast with graphs of its evaluation,
-/// or with the reason why not in the provenance.
+/// The same model on the CPU with the weights of its file in float64, to measure others by; null for models
+/// that are no networks of this program (and in what wraps them).
+std::shared_ptr<const Denoiser> make_float64_model(const Spec& spec, const std::string& where = "--model");
+
+/// The model on the device of `runtime`, to sample from; on a CUDA device in profile fast with graphs of its
+/// evaluation, or with the reason why not in the provenance.
 std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model, const RuntimeSettings& runtime);
-/// For learners and likelihoods, which ask in host memory: the network on the device, an exact target on the CPU.
+/// For learners and likelihoods, which ask in host memory: the network on the device, an exact target on the
+/// CPU.
 std::shared_ptr<const Denoiser> placed_for_host(std::shared_ptr<const Denoiser> model,
                                                 const RuntimeSettings& runtime);
 

@@ -79,11 +79,11 @@ class EdmDenoiser final : public Denoiser {
 
     /// The same with convolutions and attention in bfloat16; before the first evaluation.
     void use_bf16() { parameters_.use_bf16(); }
+    /// The same in float64; before the first evaluation.
+    void use_float64() { parameters_.use_float64(); }
 
     const EdmModel& model() const { return model_; }
     const Parameters& parameters() const { return parameters_.in_use(); }
-    /// As they were before use_bf16().
-    const Parameters& file_parameters() const { return parameters_.of_file(); }
 
   private:
     EdmModel model_;

@@ -45,43 +45,29 @@ Inputs fixed_inputs(const Denoiser& model) {
     return out;
 }
 
-Parameters in_float64(Parameters parameters) {
-    for (auto& [name, value] : parameters) value = value.to(at::kDouble);
-    return parameters;
-}
-
-/// x0hat by the weights of the file in float64; undefined for a model that is no network of a file.
-at::Tensor exact(const Denoiser& model, const Inputs& in) {
-    if (const auto* native = dynamic_cast<const NativeDenoiser*>(&model))
-        return network_denoise(native->description(), native->network(),
-                               in_float64(native->file_parameters()), in.x, in.levels, in.times, in.labels)
-            .x0;
-    const auto* edm = dynamic_cast<const EdmDenoiser*>(&model);
-    if (!edm) return {};
-    const at::Tensor rows = in.labels.defined() ? at::one_hot(in.labels, model.classes()) : at::Tensor();
-    return edm
-        ->model()(in_float64(edm->file_parameters()), in.x, in.levels, rows, {}, nullptr,
-                  model.process().discrete() ? in.times : at::Tensor())
-        .denoised;
-}
-
 }  // namespace
 
-std::optional<Float64Distance> distance_from_float64(const std::shared_ptr<const Denoiser>& model,
-                                                     at::Device device) {
+Float64Distance distance_from_float64(const Denoiser& model, const Denoiser& exact) {
     const c10::NoGradGuard no_gradients;
-    const Inputs in = fixed_inputs(*model);
-    const at::Tensor wanted = exact(*model, in);
-    if (!wanted.defined()) return std::nullopt;
-    const auto placed = on_device(model, device);
-    const at::Tensor got = (*placed)(in.x.to(device), in.levels.to(device), in.times.to(device),
-                                     in.labels.defined() ? in.labels.to(device) : in.labels)
-                               .x0.to(at::kCPU, at::kDouble);
+    const Inputs in = fixed_inputs(model);
+    const at::Tensor wanted = exact(in.x, in.levels, in.times, in.labels).x0,
+                     got = model(in.x, in.levels, in.times, in.labels).x0.to(at::kDouble);
     std::vector<int64_t> column(static_cast<size_t>(got.dim()), 1);
     column[0] = kLevels;
     const at::Tensor difference = (got - wanted) / at::clamp_min(in.levels, 1).reshape(column);
     return Float64Distance{difference.abs().max().item<double>(),
                            difference.square().mean().sqrt().item<double>(), kLevels};
+}
+
+std::shared_ptr<const Denoiser> in_float64(const Denoiser& loaded) {
+    const auto converted = [](const auto& network) {
+        auto out = std::make_shared<std::decay_t<decltype(network)>>(network);
+        out->use_float64();
+        return out;
+    };
+    if (const auto* native = dynamic_cast<const NativeDenoiser*>(&loaded)) return converted(*native);
+    if (const auto* edm = dynamic_cast<const EdmDenoiser*>(&loaded)) return converted(*edm);
+    return nullptr;
 }
 
 }  // namespace schedbench

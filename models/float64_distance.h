@@ -2,11 +2,8 @@
 // profile.
 #pragma once
 
-#include <c10/core/Device.h>
-
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "models/denoiser.h"
 
@@ -18,11 +15,12 @@ struct Float64Distance {
     int64_t inputs = 0;  ///< images, one a level
 };
 
-/// `model` as loaded (NativeDenoiser or EdmDenoiser; nothing for others) is evaluated on `device` at four
-/// levels from 0.05 to 20, or to the ends of its range, on x = sqrt(1/4 + sigma^2) n with fixed noise n, and
-/// so it is in float64 on the CPU with the weights of its file. Takes as long as about forty evaluations of
-/// one image.
-std::optional<Float64Distance> distance_from_float64(const std::shared_ptr<const Denoiser>& model,
-                                                     at::Device device);
+/// Both are asked in host memory at four levels from 0.05 to 20, or to the ends of their range, on
+/// x = sqrt(1/4 + sigma^2) n with fixed noise n. Takes as long as about forty evaluations of one image.
+Float64Distance distance_from_float64(const Denoiser& model, const Denoiser& exact);
+
+/// A network as loaded in float32 (NativeDenoiser or EdmDenoiser) with its parameters in float64; null for
+/// other models.
+std::shared_ptr<const Denoiser> in_float64(const Denoiser& loaded);
 
 }  // namespace schedbench

@@ -75,10 +75,10 @@ class NativeDenoiser final : public Denoiser {
     const Network& network() const { return *net_; }
     /// The same with convolutions and attention in bfloat16; before the first evaluation.
     void use_bf16() { parameters_.use_bf16(); }
+    /// The same in float64; before the first evaluation.
+    void use_float64() { parameters_.use_float64(); }
 
     const Parameters& parameters() const { return parameters_.in_use(); }
-    /// As they were before use_bf16().
-    const Parameters& file_parameters() const { return parameters_.of_file(); }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
   private:

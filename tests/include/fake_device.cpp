@@ -12,8 +12,10 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#include <atomic>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <set>
 
 namespace schedbench::fake_device {
@@ -25,6 +27,7 @@ const c10::Device kDevice(kType, 0);
 
 Traffic g_traffic;
 std::string g_stalled;
+std::mutex g_stalled_lock;
 
 /// Operators of the work that is being recorded; null while none is.
 std::vector<std::function<void()>>* g_recording = nullptr;
@@ -33,9 +36,15 @@ void recorded(std::function<void()> again) {
     if (g_recording) g_recording->push_back(std::move(again));
 }
 
+/// Blocks are finished in a thread of their own.
+void more(int64_t& count) {
+    std::atomic_ref<int64_t>(count).fetch_add(1, std::memory_order_relaxed);
+}
+
 void stall(int64_t& count, const std::string& name) {
     TORCH_CHECK(!g_recording, name, " cannot be recorded: the host waits for it");
-    ++count;
+    more(count);
+    const std::lock_guard<std::mutex> guard(g_stalled_lock);
     g_stalled += (g_stalled.empty() ? "" : ", ") + name;
 }
 
@@ -54,7 +63,7 @@ at::Tensor host_view(const at::Tensor& t) {
 }
 
 at::Tensor device_view(const at::Tensor& t) {
-    ++g_traffic.allocations;
+    more(g_traffic.allocations);
     return at::for_blob(const_cast<void*>(t.const_data_ptr()), t.sizes())
         .strides(t.strides())
         .deleter([t](void*) {})
@@ -108,7 +117,7 @@ void write_again(const c10::IValue& to, const c10::IValue& from) {
 void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     const c10::FunctionSchema& schema = op.schema();
     const std::string& name = schema.name();
-    ++g_traffic.kernels;
+    more(g_traffic.kernels);
     if (waits_for_values(name)) stall(g_traffic.reads, name);
     const size_t count = schema.arguments().size();
     const std::vector<c10::IValue> arguments(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());
@@ -163,7 +172,7 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
                  std::optional<at::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
-    ++g_traffic.allocations;
+    more(g_traffic.allocations);
     return at::detail::empty_generic(size, c10::GetAllocator(kType),
                                      c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
                                      c10::dtype_or_default(dtype), format);
@@ -171,14 +180,14 @@ at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> dtype, std:
 
 at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride, std::optional<at::ScalarType> dtype,
                          std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>) {
-    ++g_traffic.allocations;
+    more(g_traffic.allocations);
     return at::detail::empty_strided_generic(size, stride, c10::GetAllocator(kType),
                                              c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
                                              c10::dtype_or_default(dtype));
 }
 
 at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool) {
-    ++g_traffic.kernels;
+    more(g_traffic.kernels);
     if (!on_device(from)) stall(g_traffic.to_device, "copy to the device");
     if (!on_device(to)) stall(g_traffic.to_host, "copy to the host");
     const at::Tensor target = on_device(to) ? host_view(to) : to,
@@ -198,7 +207,7 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
                        const std::optional<at::Tensor>& bias, at::SymIntArrayRef stride,
                        at::SymIntArrayRef padding, at::SymIntArrayRef dilation, bool transposed,
                        at::SymIntArrayRef output_padding, at::SymInt groups) {
-    ++g_traffic.kernels;
+    more(g_traffic.kernels);
     std::optional<at::Tensor> host_bias;
     if (bias && bias->defined()) host_bias = to_host_argument(*bias, "aten::convolution");
     const at::Tensor x = to_host_argument(input, "aten::convolution"),
@@ -216,7 +225,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
     const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight, at::SymIntArrayRef stride,
     at::SymIntArrayRef padding, at::SymIntArrayRef dilation, bool transposed,
     at::SymIntArrayRef output_padding, at::SymInt groups, std::array<bool, 3> wanted) {
-    ++g_traffic.kernels;
+    more(g_traffic.kernels);
     TORCH_CHECK(!g_recording, "gradients are not recorded");
     const char* const name = "aten::convolution_backward";
     const std::vector<c10::SymInt> bias{transposed ? weight.sym_size(1) * groups : weight.sym_size(0)};
