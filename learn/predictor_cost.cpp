@@ -1,19 +1,24 @@
 #include "learn/predictor_cost.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
 #include "core/error.h"
 #include "core/noise.h"
+#include "core/profile.h"
 #include "learn/flow_jacobian.h"
 #include "likelihood/jacobian_trace.h"
 
 namespace schedbench {
 
 namespace {
+
+constexpr double kRoundedTolerance = 1e-4;
 
 /// F(x) = (1 + linear) x + of_score score(x).
 struct StepWeights {
@@ -52,6 +57,33 @@ at::Tensor probe_set(const at::Tensor& rows, const PredictorOptions& options, st
     return out;
 }
 
+/// While it lives, attention in half precision is products and a softmax too: LibTorch's fused kernels have
+/// no second derivatives.
+class PlainAttention {
+  public:
+    PlainAttention() { allow(false, false, false); }
+    ~PlainAttention() { allow(flash_, efficient_, cudnn_); }
+    PlainAttention(const PlainAttention&) = delete;
+    PlainAttention& operator=(const PlainAttention&) = delete;
+
+  private:
+    static void allow(bool flash, bool efficient, bool cudnn) {
+        at::globalContext().setSDPUseFlash(flash);
+        at::globalContext().setSDPUseMemEfficient(efficient);
+        at::globalContext().setSDPUseCuDNN(cudnn);
+    }
+    bool flash_ = at::globalContext().userEnabledFlashSDP(),
+         efficient_ = at::globalContext().userEnabledMemEfficientSDP(),
+         cudnn_ = at::globalContext().userEnabledCuDNNSDP();
+};
+
+/// Derivatives through products rounded to bfloat16 or TF32 meet a solve to about 1e-5 only.
+double solve_tolerance(const Denoiser& denoiser, const PredictorOptions& options) {
+    const bool rounded =
+        profile_in_force().fast || denoiser.spec().find("precision=bf16") != std::string::npos;
+    return rounded ? std::max(options.tolerance, kRoundedTolerance) : options.tolerance;
+}
+
 struct Pushed {
     at::Tensor target;  ///< score_{t'}(F(X)), [B, d]
     std::array<at::Tensor, 2>
@@ -69,6 +101,7 @@ Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoi
             "cost=predictor", "use cost=corrector, or a native or exact model");
     const std::string where = interval_name(denoiser, entered, left);
     const at::AutoGradMode with_graph(true);
+    const PlainAttention plain;
     const at::Tensor leaf = x.detach().to(at::kDouble).clone().requires_grad_(true);
     const at::Tensor score = path_score(denoiser, leaf, left, labels);
     const at::Tensor step = predictor_step(leaf, score, entered, left);
@@ -86,18 +119,19 @@ Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoi
             at::linalg_solve(full.detach().transpose(1, 2), (start - g).unsqueeze(2)).squeeze(2);
         out.pushed = {y, y};
     } else {
+        const double tolerance = solve_tolerance(denoiser, options);
         for (uint32_t set = 0; set < 2; ++set) {
             at::Tensor g = at::zeros_like(start);
             for (int64_t probe = 0; probe < options.probes; ++probe) {
                 const at::Tensor e =
                     probe_set(start, options, ids, draw, set + 2 * static_cast<uint32_t>(probe));
                 const at::Tensor z =
-                    jacobian.solve_transposed(e, options.tolerance, options.iterations, where).solution;
+                    jacobian.solve_transposed(e, tolerance, options.iterations, where).solution;
                 g = g + jacobian.gradient((jacobian.transposed(z, /*with_graph=*/true) * e).sum());
             }
             g = g / static_cast<double>(options.probes);
             out.pushed[set] =
-                jacobian.solve_transposed(start - g, options.tolerance, options.iterations, where).solution;
+                jacobian.solve_transposed(start - g, tolerance, options.iterations, where).solution;
         }
     }
     const c10::NoGradGuard no_grad;
