@@ -35,7 +35,8 @@ if(LibTorch_VERSION AND LibTorch_VERSION VERSION_LESS 2.7)
 endif()
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch_cpu)
-  # Without -fopenmp at::parallel_for compiles to a loop on one thread. The wheel brings the same runtime (libgomp).
+  # Without -fopenmp at::parallel_for compiles to a loop on one thread. The wheel brings the same runtime (libgomp), so
+  # the flag is given and not the imported target, whose path to the compiler's copy would stand against the wheel's.
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   add_library(LibTorch::c10 SHARED IMPORTED)
   set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION "${LIBTORCH_C10}")
@@ -45,6 +46,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch_cpu)
   set_target_properties(LibTorch::torch_cpu PROPERTIES
     IMPORTED_LOCATION "${LIBTORCH_CPU}"
     INTERFACE_INCLUDE_DIRECTORIES "${LIBTORCH_INCLUDE};${LIBTORCH_INCLUDE}/torch/csrc/api/include"
-    INTERFACE_LINK_LIBRARIES "LibTorch::c10;OpenMP::OpenMP_CXX"
-    INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined")
+    INTERFACE_LINK_LIBRARIES "LibTorch::c10"
+    INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:${OpenMP_CXX_FLAGS}>"
+    INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined;${OpenMP_CXX_FLAGS}")
 endif()

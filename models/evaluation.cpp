@@ -4,6 +4,7 @@
 #include <ATen/TracerMode.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "models/winograd.h"
@@ -11,8 +12,6 @@
 namespace schedbench {
 
 namespace {
-
-const std::string kWeight = ".weight", kTransformed = ".weight transformed";
 
 /// Or is being traced, which sees LibTorch's operations alone.
 bool wants_gradient(std::initializer_list<const at::Tensor*> tensors) {
@@ -29,25 +28,36 @@ at::Tensor as_column(const at::Tensor& rows, at::ScalarType dtype) {
 
 }  // namespace
 
+TransformedWeights::TransformedWeights(const Parameters& parameters) {
+    constexpr int64_t kMost = int64_t{1} << 30;  // floats
+    int64_t pairs = 0;                           // of channels
+    for (const auto& [name, weight] : parameters)
+        if (winograd_applies(weight)) pairs += weight.numel() / 9;
+    for (const int64_t side : {4, 8})
+        if (pairs * (side + 2) * (side + 2) <= kMost) largest_side_ = side;
+}
+
+const at::Tensor* TransformedWeights::of(const std::string& prefix, const at::Tensor& weight,
+                                         const at::Tensor& x) const {
+    if (largest_side_ == 0 || !winograd_applies(weight)) return nullptr;
+    const int64_t side = std::min(winograd_side(x.scalar_type(), x.size(2), x.size(3)), largest_side_);
+    const std::lock_guard lock(mutex_);
+    at::Tensor& made = made_[{prefix, side}];
+    if (!made.defined()) made = winograd_weights(weight, side);
+    return &made;
+}
+
 const Parameters& EvaluationParameters::of(const Parameters& original) const {
     std::call_once(once_, [&] {
-        constexpr int64_t kMost = int64_t{1} << 30;  // floats
-        const at::NoGradGuard no_gradients;
-        Parameters made = original;
-        int64_t total = 0;
-        for (const auto& [name, weight] : original)
-            if (name.ends_with(kWeight) && winograd_applies(weight)) total += weight.numel() * 4;
-        for (const auto& [name, weight] : original)
-            if (total <= kMost && name.ends_with(kWeight) && winograd_applies(weight))
-                made[name.substr(0, name.size() - kWeight.size()) + kTransformed] = winograd_weights(weight);
-        parameters_ = std::move(made);
+        parameters_ = original;
+        parameters_.transformed = std::make_shared<const TransformedWeights>(original);
     });
     return parameters_;
 }
 
 const at::Tensor* transformed_weight(const Parameters& p, const std::string& prefix, const at::Tensor& x) {
-    const auto it = p.find(prefix + kTransformed);
-    return it == p.end() || wants_gradient({&x}) ? nullptr : &it->second;
+    if (!p.transformed || wants_gradient({&x})) return nullptr;
+    return p.transformed->of(prefix, parameter(p, prefix + ".weight"), x);
 }
 
 at::Tensor conv_add(const Parameters& p, const std::string& prefix, const at::Tensor& x,

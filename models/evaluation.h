@@ -6,18 +6,34 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "models/fused_norm.h"
 #include "models/parameters.h"
 
 namespace schedbench {
 
-/// Parameters and, beside the weights of 3x3 convolutions, those weights transformed for winograd_conv(),
-/// which conv() and conv_add() then use. They take four times the memory of float32 weights, and a network
-/// for which they would take more than 4 GiB goes without. Made at the first use, so that loading does not
-/// wait for them. A copy makes its own.
+/// The weights of a network's 3x3 convolutions transformed for winograd_conv(), each made when it is first
+/// used, for the size of image that comes. They take 4 or 11 times the memory of float32 weights; a network
+/// for which they could take more than 4 GiB goes with the smaller, or without. May be used by several
+/// threads.
+class TransformedWeights {
+  public:
+    explicit TransformedWeights(const Parameters& parameters);
+
+    /// Of PREFIX.weight, for x; null where winograd_conv() cannot be used. Valid as long as this object.
+    const at::Tensor* of(const std::string& prefix, const at::Tensor& weight, const at::Tensor& x) const;
+
+  private:
+    int64_t largest_side_ = 0;  ///< that fits; 0: none
+    mutable std::mutex mutex_;
+    mutable std::map<std::pair<std::string, int64_t>, at::Tensor> made_;  ///< by prefix and side of a tile
+};
+
+/// Parameters with their transformed weights, which conv() and conv_add() then use. A copy makes its own.
 class EvaluationParameters {
   public:
     EvaluationParameters() = default;

@@ -225,7 +225,7 @@ std::shared_ptr<const Denoiser> load_edm(const Spec& completed, const Safetensor
     Spec named = completed;
     named.set("precond", SpecValue::of_text(precond_name(precond_of(config, where))));
     const std::string hash = sha256_file(file.path);
-    named = with_precision(std::move(named), file.tensors, where);
+    named = with_precision(std::move(named), Parameters(file.tensors), where);
     auto out = std::make_shared<EdmDenoiser>(
         config, file.tensors, process, identity_of(named, hash, {"prediction", "rescale"}), hash, where);
     if (named.text("precision") == "bf16") out->use_bf16();

@@ -8,12 +8,22 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace schedbench {
 
-using Parameters = std::map<std::string, at::Tensor>;
+class TransformedWeights;
+
+struct Parameters : std::map<std::string, at::Tensor> {
+    using map::map;
+    explicit Parameters(map tensors) : map(std::move(tensors)) {}
+
+    /// What evaluation makes of weights; EvaluationParameters sets it, for those of its own.
+    std::shared_ptr<const TransformedWeights> transformed;
+};
 /// Every parameter's name and shape: what a weight file must hold, no more and no less.
 using ParameterShapes = std::map<std::string, std::vector<int64_t>>;
 /// Receives named intermediate activations ("act.emb", ...): for comparison with golden files.
@@ -34,8 +44,9 @@ void add_norm_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t
 void add_conv_shapes(ParameterShapes& shapes, const std::string& prefix, int64_t in, int64_t out,
                      int64_t kernel = 3);
 
-/// The convolutions and attention projections (layers whose weights have three or more axes) in bfloat16, all else as
-/// it is: embeddings, norms, linear layers and buffers stay float32. Networks run each part in its weights' dtype.
+/// The convolutions and attention projections (layers whose weights have three or more axes) in bfloat16, all
+/// else as it is: embeddings, norms, linear layers and buffers stay float32. Networks run each part in its
+/// weights' dtype.
 Parameters with_bf16_trunk(Parameters parameters);
 /// Whether there is any of those.
 bool has_bf16_trunk(const Parameters& parameters);

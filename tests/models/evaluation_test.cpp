@@ -20,6 +20,10 @@ double largest(const at::Tensor& t) {
     return t.to(at::kDouble).abs().max().item<double>();
 }
 
+double root_mean_square(const at::Tensor& t) {
+    return std::sqrt(t.to(at::kDouble).square().mean().item<double>());
+}
+
 /// Restores the number of threads.
 struct Threads {
     explicit Threads(int count) { at::set_num_threads(count); }
@@ -44,26 +48,36 @@ TEST(Winograd, EqualsTheConvolutionInFloat64) {
         const at::Tensor w = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
         const at::Tensor b = at::randn({c.out}), r = at::randn({c.batch, c.out, c.height, c.width});
         ASSERT_TRUE(winograd_applies(w));
-        const at::Tensor u = winograd_weights(w);
         const auto exact = [&](const at::Tensor& image, const at::Tensor& weight) {
             return at::conv2d(image.to(at::kDouble), weight.to(at::kDouble), b.to(at::kDouble), {1, 1},
                               {1, 1});
         };
-        // Either memory layout of input, weight and residual; float32 to a few units in the last place of the
-        // terms.
-        for (const bool last : {false, true}) {
-            const auto laid_out = [&](const at::Tensor& t) { return last ? t.contiguous(kLast) : t; };
-            const at::Tensor y = winograd_conv(laid_out(x), winograd_weights(laid_out(w)), b);
-            EXPECT_LT(largest(y - exact(x, w)), 2e-5);
-            const at::Tensor sum = winograd_conv(laid_out(x), u, b, laid_out(r), 0.5);
-            EXPECT_LT(largest(sum - (exact(x, w) + r) * 0.5), 2e-5);
+        for (const int64_t side : {4, 8}) {
+            SCOPED_TRACE("tiles of side " + std::to_string(side));
+            const at::Tensor u = winograd_weights(w, side);
+            ASSERT_EQ(u.size(0), (side + 2) * (side + 2));
+            // Either memory layout of input, weight and residual; float32 to a few units in the last place of
+            // the terms, larger tiles to some hundred.
+            const double near = side == 4 ? 2e-5 : 2e-3, near_rms = side == 4 ? 3e-6 : 1e-4;
+            for (const bool last : {false, true}) {
+                const auto laid_out = [&](const at::Tensor& t) { return last ? t.contiguous(kLast) : t; };
+                const at::Tensor y = winograd_conv(laid_out(x), winograd_weights(laid_out(w), side), b);
+                EXPECT_LT(largest(y - exact(x, w)), near);
+                EXPECT_LT(root_mean_square(y - exact(x, w)), near_rms);
+                const at::Tensor sum = winograd_conv(laid_out(x), u, b, laid_out(r), 0.5);
+                EXPECT_LT(largest(sum - (exact(x, w) + r) * 0.5), near);
+            }
+            // bfloat16 goes in and comes out rounded; the sums between do not, and their errors vanish beside
+            // it.
+            const at::Tensor xb = x.to(at::kBFloat16), wb = w.to(at::kBFloat16);
+            const at::Tensor yb = winograd_conv(xb, winograd_weights(wb, side), b.to(at::kFloat));
+            ASSERT_EQ(yb.scalar_type(), at::kBFloat16);
+            const at::Tensor wanted = exact(xb, wb), rounded = wanted.to(at::kFloat).to(at::kBFloat16);
+            EXPECT_LT(largest((yb.to(at::kDouble) - wanted) / (wanted.abs() + (side == 4 ? 0.01 : 1))),
+                      1.0 / 250);
+            EXPECT_LT(root_mean_square(yb.to(at::kDouble) - wanted),
+                      1.01 * root_mean_square(rounded.to(at::kDouble) - wanted));
         }
-        // bfloat16 goes in and comes out rounded; the sums between do not.
-        const at::Tensor xb = x.to(at::kBFloat16), wb = w.to(at::kBFloat16);
-        const at::Tensor yb = winograd_conv(xb, winograd_weights(wb), b.to(at::kFloat));
-        ASSERT_EQ(yb.scalar_type(), at::kBFloat16);
-        const at::Tensor wanted = exact(xb, wb);
-        EXPECT_LT(largest((yb.to(at::kDouble) - wanted) / (wanted.abs() + 0.01)), 1.0 / 250);
     }
     for (const at::Tensor& other : {at::zeros({64, 48, 3, 3}), at::zeros({64, 64, 1, 1}),
                                     at::zeros({64, 64, 3, 3}, at::kDouble), at::zeros({64, 64, 3})})
@@ -73,16 +87,43 @@ TEST(Winograd, EqualsTheConvolutionInFloat64) {
 TEST(Winograd, DependsOnNeitherBatchNorThreads) {
     const c10::NoGradGuard no_gradients;
     at::manual_seed(2);
-    const at::Tensor x = at::randn({7, 64, 10, 6}), u = winograd_weights(at::randn({64, 64, 3, 3})),
-                     b = at::randn({64});
-    const auto run = [&](const at::Tensor& image, int threads) {
-        const Threads set(threads);
-        return winograd_conv(image, u, b);
-    };
-    const at::Tensor y = run(x, 1);
-    EXPECT_TRUE(at::equal(y, run(x, 3)));
-    for (int64_t i = 0; i < x.size(0); ++i)
-        EXPECT_TRUE(at::equal(y.narrow(0, i, 1), run(x.narrow(0, i, 1), 2)));
+    for (const int64_t side : {4, 8}) {
+        const at::Tensor x = at::randn({7, 64, 10, 6}), u = winograd_weights(at::randn({64, 64, 3, 3}), side),
+                         b = at::randn({64});
+        const auto run = [&](const at::Tensor& image, int threads) {
+            const Threads set(threads);
+            return winograd_conv(image, u, b);
+        };
+        const at::Tensor y = run(x, 1);
+        EXPECT_TRUE(at::equal(y, run(x, 3)));
+        for (int64_t i = 0; i < x.size(0); ++i)
+            EXPECT_TRUE(at::equal(y.narrow(0, i, 1), run(x.narrow(0, i, 1), 2)));
+    }
+}
+
+TEST(Winograd, LargeTilesAreForLargeImagesInBfloat16Alone) {
+    EXPECT_EQ(winograd_side(at::kBFloat16, 32, 32), 8);
+    EXPECT_EQ(winograd_side(at::kBFloat16, 16, 24), 8);
+    EXPECT_EQ(winograd_side(at::kFloat, 32, 32), 4);
+    EXPECT_EQ(winograd_side(at::kBFloat16, 8, 32), 4);
+    EXPECT_EQ(winograd_side(at::kBFloat16, 28, 28), 4);
+}
+
+TEST(TransformedWeights, AreMadeOnceForEverySideOfATile) {
+    const c10::NoGradGuard no_gradients;
+    at::manual_seed(4);
+    Parameters p;
+    p["a.weight"] = at::randn({32, 64, 3, 3}).to(at::kBFloat16);
+    p["narrow.weight"] = at::randn({32, 3, 3, 3});
+    const TransformedWeights transformed(p);
+    const at::Tensor large = at::zeros({1, 64, 16, 16}, at::kBFloat16), small = large.narrow(2, 0, 8);
+    const at::Tensor& w = p["a.weight"];
+    const at::Tensor* const u = transformed.of("a", w, large);
+    ASSERT_NE(u, nullptr);
+    EXPECT_TRUE(at::equal(*u, winograd_weights(w, 8)));
+    EXPECT_TRUE(at::equal(*transformed.of("a", w, small), winograd_weights(w, 4)));
+    EXPECT_EQ(transformed.of("a", w, large), u);
+    EXPECT_EQ(transformed.of("narrow", p["narrow.weight"], at::zeros({1, 3, 16, 16})), nullptr);
 }
 
 TEST(FusedNorm, EqualsTheOperationsInFloat64) {
@@ -164,7 +205,8 @@ TEST(EvaluationParameters, AreUsedOnlyWhereNoGradientIsWanted) {
     const EvaluationParameters holder;
     const Parameters& prepared = holder.of(parameters);
     EXPECT_EQ(&prepared, &holder.of(parameters));
-    EXPECT_GT(prepared.size(), parameters.size());
+    EXPECT_TRUE(prepared.transformed);
+    EXPECT_FALSE(parameters.transformed);
     const EvaluationParameters copy = holder;
     EXPECT_NE(&prepared, &copy.of(parameters));
 
