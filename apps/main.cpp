@@ -56,6 +56,25 @@ int dispatch(int argc, char** argv) {
     return find_command(name).run(std::vector<std::string>(argv + 2, argv + argc));
 }
 
+/// LibTorch's allocators: of the CPU, and of a CUDA device.
+bool speaks_of_memory(const std::string& what) {
+    return what.find("CPUAllocator: ") != std::string::npos ||
+           what.find(" out of memory. Tried to allocate ") != std::string::npos;
+}
+
+/// `what`: LibTorch's words, or "".
+Error no_memory(const std::string& what) {
+    std::string how;
+    for (const char* before : {"you tried to allocate ", " out of memory. Tried to allocate "})
+        if (const size_t at = what.find(before); at != std::string::npos) {
+            const size_t from = at + std::strlen(before);
+            how = " for " + what.substr(from, what.find(". ", from) - from) + " more";
+        }
+    const bool device = what.find(" out of memory. ") != std::string::npos;
+    return Error("memory", (device ? "not enough device memory" : "not enough memory") + how, "schedbench",
+                 "lower --batch (key batch of a suite), or give the machine more");
+}
+
 int report(const Error& error, bool json) {
     if (json)
         std::cerr << nlohmann::json{{"error",
@@ -87,12 +106,11 @@ int main(int argc, char** argv) {
     } catch (const Error& error) {
         return schedbench::report(error, json);
     } catch (const std::bad_alloc&) {
-        return schedbench::report(
-            Error("memory", "not enough memory", "schedbench", "lower --batch, or give the machine more"),
-            json);
+        return schedbench::report(schedbench::no_memory(""), json);
     } catch (const std::exception& error) {
-        // Not a user's mistake: keep the first line, which is what a report needs.
         const std::string what = error.what();
+        if (schedbench::speaks_of_memory(what)) return schedbench::report(schedbench::no_memory(what), json);
+        // Not a user's mistake: keep the first line, which is what a report needs.
         return schedbench::report(Error("internal", what.substr(0, what.find('\n')), "schedbench",
                                         "this is a defect; please report it with the command line"),
                                   json);

@@ -71,7 +71,8 @@ const std::vector<Mistake>& mistakes() {
         {"sample --steps 3 --output x.npy --quantise round " + gaussian, "spec", "quantise"},
         {"sample --steps 3 --output x.npy --schedule dp-elbo " + gaussian, "option", "learned:file="},
         {"sample --steps 3 --output x.npy --device cuda:99 " + gaussian, "device", "--device"},
-        {"sample --steps 3 --output x.npy --device tpu " + gaussian, "option", "known: cpu, cuda, cuda:N, auto"},
+        {"sample --steps 3 --output x.npy --device tpu " + gaussian, "option",
+         "known: cpu, cuda, cuda:N, auto"},
         {"spectrum --device cuda", "device", "runs on the CPU only"},
         {"sample --steps 3 --output x.npy --profile quick " + gaussian, "option", "--profile"},
         {"list schedule", "option", "did you mean \"schedules\""},
@@ -101,6 +102,23 @@ TEST(CliErrors, OneLineThatNamesThePlace) {
         EXPECT_NE(result.err.find(list[i].text), std::string::npos) << list[i].line << "\n" << result.err;
     }
 }
+
+#ifndef __SANITIZE_ADDRESS__  // whose shadow memory is not to be had below a limit
+TEST(CliErrors, TooLittleMemory) {
+    const Folder folder;
+    const std::string command =
+        "ulimit -v 2600000 && SCHEDBENCH_THREADS=1 '" SCHEDBENCH_PROGRAM
+        "' sample --model native:file='" SCHEDBENCH_SOURCE_DIR
+        "/weights/fashion-edm.safetensors' --steps 2 --count 1 --batch 300000 --output '" +
+        folder.path("x.npy") + "' 2>'" + folder.path("stderr") + "'";
+    const int status = std::system(command.c_str());
+    EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 2);
+    const std::string error = cli::read_text(folder.path("stderr"));
+    EXPECT_EQ(std::count(error.begin(), error.end(), '\n'), 1) << error;
+    EXPECT_NE(error.find("not enough memory for "), std::string::npos) << error;
+    EXPECT_NE(error.find(" bytes more (lower --batch"), std::string::npos) << error;
+}
+#endif
 
 TEST(CliErrors, JsonForm) {
     const Folder folder;
