@@ -280,6 +280,10 @@ int run(const std::vector<std::string>& arguments) {
                               {"batch", cell.batch},
                               {"seconds", seconds},
                               {"steady", steady}};
+        const auto facts = provenance(cell.runtime);
+        result["device"] = cell.runtime.device;
+        if (const auto graphs = facts.find("cuda_graphs"); graphs != facts.end())
+            result["cuda_graphs"] = graphs->second;
         if (counts) result["traffic"] = traffic.to_json();
         std::cout << result.dump() << "\n";
     } else {

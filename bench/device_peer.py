@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """One command for a device: images and network evaluations a second of this program beside PyTorch running the same network
-with the same weights (eager float32 in its default layout; torch.compile in bf16), the share of time outside the network, peak
+with the same weights (eager float32 in its default layout and with its default switches, so on a GPU with TF32 in convolutions;
+torch.compile in bf16), the share of time outside the network, peak
 device memory, graphs on and off, several batch sizes; and how far each is from the peer and from the device's own limit.
 
 usage: .venv/bin/python bench/device_peer.py [--device cpu|cuda] [--network ddpmpp|small] [--batches 64,256,1024] [--steps 18]
@@ -24,6 +25,18 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "scripts")]
+
+
+def fail(why):
+    print(f"device_peer.py: error: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
+def batch_sizes(text):
+    sizes = [int(part) for part in text.split(",")]
+    if min(sizes) < 1:
+        raise ValueError
+    return sizes
 
 
 class Peer:
@@ -79,7 +92,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--network", default="ddpmpp", choices=["ddpmpp", "small"])
-    parser.add_argument("--batches", default="64,256,1024", type=lambda text: [int(part) for part in text.split(",")])
+    parser.add_argument("--batches", default="64,256,1024", type=batch_sizes)
     parser.add_argument("--steps", type=int, default=18)
     parser.add_argument("--images", type=int, default=0, help="a measurement; 0: one batch on a CPU, four on a GPU")
     parser.add_argument("--threads", type=int, default=0)
@@ -88,16 +101,23 @@ def main():
     parser.add_argument("--json", help="write all figures into this file")
     parser.add_argument("--program", default=str(ROOT / "build" / "apps" / "schedbench"))
     options = parser.parse_args()
+    if not os.access(options.program, os.X_OK):
+        fail(f"{options.program} is no program; build it (scripts/build.sh), or name it with --program")
+    if options.steps < 2 or options.rounds < 1 or options.threads < 0 or options.images < 0:
+        fail("wants at least 2 steps and 1 round, and no negative number")
     threads = options.threads or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = str(threads)
 
-    import safetensors_file
-    import song_unet
-    import torch
+    try:
+        import safetensors_file
+        import song_unet
+        import torch
+    except ImportError as error:
+        fail(f"{error}; this Python needs torch (scripts/setup.sh)")
     from torch.utils.flop_counter import FlopCounterMode
 
     if options.device == "cuda" and not torch.cuda.is_available():
-        sys.exit("device_peer.py: PyTorch finds no CUDA device here")
+        fail("PyTorch finds no CUDA device here; use --device cpu")
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     config = dict(song_unet.CIFAR10)
@@ -122,9 +142,15 @@ def main():
         environment = dict(os.environ, SCHEDBENCH_GRAPHS="on" if graphs else "off")
         result = subprocess.run(command, capture_output=True, text=True, env=environment)
         if result.returncode:
-            error = json.loads(result.stderr.strip().splitlines()[-1])["error"]
-            return None, f"{error['where']}: {error['message']}"
-        return json.loads(result.stdout)["steady"], ""
+            try:
+                error = json.loads(result.stderr.strip().splitlines()[-1])["error"]
+                return None, f"{error['where']}: {error['message']}"
+            except (ValueError, LookupError):
+                return None, f"the program ended with {result.returncode}"
+        answer = json.loads(result.stdout)
+        if graphs and answer.get("cuda_graphs") != "one evaluation":
+            return None, answer.get("cuda_graphs", "no graphs here")
+        return answer["steady"], ""
 
     peers = {"eager float32": Peer(torch, song_unet.Denoiser(config).to(options.device).eval(), options.device, options.steps)}
     peers["eager float32"].denoiser.load_state_dict(denoiser.state_dict())
@@ -148,10 +174,15 @@ def main():
     for batch in options.batches:
         images = max(batch, options.images // batch * batch) if options.images else (batch if options.device == "cpu" else 4 * batch)
         rates, extra, failed = {}, {}, {}
-        for peer in peers.values():
-            peer.sample(batch)
+        working = {}
+        for name, peer in peers.items():  # compiling, and whether there is memory for such a batch
+            try:
+                peer.sample(batch)
+                working[name] = peer
+            except Exception as error:
+                failed[name] = (str(error).splitlines() or [type(error).__name__])[0]
         for _ in range(options.rounds):
-            for name, peer in peers.items():
+            for name, peer in working.items():
                 rates.setdefault(name, []).append(peer.images_per_second(batch, images))
             for profile, graphs in own:
                 name = f"schedbench {profile}" + (", graph" if graphs else "")
@@ -166,14 +197,14 @@ def main():
             kind = "bf16" if "bf16" in name or "fast" in name else "float32"
             row = {"batch": batch, "name": name, "images_per_second": rate, "spread": [min(rates[name]), max(rates[name])],
                    "of_limit": rate * nfe * evaluation_flops / limits[kind]}
-            for peer in peers:
+            for peer in working:
                 row["times " + peer] = rate / median[peer]
             if name in extra:
                 row["share_outside_network"] = statistics.median(1 - s["network_seconds"] / s["seconds"] for s in extra[name])
                 row["peak_memory_bytes"] = max(s["peak_memory_bytes"] for s in extra[name])
             figures["rows"].append(row)
-            compiled = row.get("times torch.compile bf16")
-            print(f"{batch:5} {name:24} {rate:9.2f} {rate * nfe:9.1f} {row['times eager float32']:8.2f} "
+            eager, compiled = row.get("times eager float32"), row.get("times torch.compile bf16")
+            print(f"{batch:5} {name:24} {rate:9.2f} {rate * nfe:9.1f} {'' if eager is None else format(eager, '.2f'):>8} "
                   f"{'' if compiled is None else format(compiled, '.2f'):>9} {100 * row['of_limit']:7.1f}% "
                   f"{'' if name not in extra else format(100 * row['share_outside_network'], '.2f') + '%':>8} "
                   f"{'' if name not in extra else format(row['peak_memory_bytes'] / 2**20, '.0f') + ' MiB':>9}")

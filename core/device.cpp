@@ -156,7 +156,7 @@ std::map<std::string, std::string> provenance(const RuntimeSettings& s) {
     out["host"] = host;
     for (const char* name : {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA",
                              "ATEN_CPU_CAPABILITY", "HDF5_USE_FILE_LOCKING", "CUDA_VISIBLE_DEVICES",
-                             "CUBLAS_WORKSPACE_CONFIG", "LOCAL_RANK", "SLURM_LOCALID"})
+                             "CUBLAS_WORKSPACE_CONFIG", "SCHEDBENCH_GRAPHS", "LOCAL_RANK", "SLURM_LOCALID"})
         if (const char* value = std::getenv(name)) out[std::string("env.") + name] = value;
     return out;
 }

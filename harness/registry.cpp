@@ -1,5 +1,7 @@
 #include "harness/registry.h"
 
+#include <cstdlib>
+
 #include "core/error.h"
 #include "data/dataset.h"
 #include "eval/extractor.h"
@@ -166,13 +168,23 @@ std::shared_ptr<const Denoiser> make_float64_model(const Spec& spec, const std::
     return in_float64(*load_native(completed, where));
 }
 
+std::string graphs_declined(const RuntimeSettings& runtime) {
+    if (!at::Device(runtime.device).is_cuda()) return "device " + runtime.device;
+    if (runtime.profile != "fast") return "profile " + runtime.profile;
+    const char* const asked = std::getenv("SCHEDBENCH_GRAPHS");
+    const std::string value = asked ? asked : "on";
+    if (value != "on" && value != "off")
+        throw Error("option", "is \"" + value + "\"", "SCHEDBENCH_GRAPHS", "known: on, off");
+    return value == "on" ? "" : "SCHEDBENCH_GRAPHS is off";
+}
+
 std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model,
                                        const RuntimeSettings& runtime) {
     const at::Device device(runtime.device);
     model = on_device(std::move(model), device);
     if (!device.is_cuda()) return model;
-    std::string reason = "profile " + runtime.profile;
-    if (runtime.profile == "fast") model = graphed(std::move(model), cuda_graphs(), reason);
+    std::string reason = graphs_declined(runtime);
+    if (reason.empty()) model = graphed(std::move(model), cuda_graphs(), reason);
     note_provenance("cuda_graphs", reason.empty() ? "one evaluation" : "none: " + reason);
     return model;
 }

@@ -31,6 +31,11 @@ std::shared_ptr<const Denoiser> make_model(const Spec& spec, const std::string& 
 /// that are no networks of this program (and in what wraps them).
 std::shared_ptr<const Denoiser> make_float64_model(const Spec& spec, const std::string& where = "--model");
 
+/// Why networks are not evaluated by CUDA graphs; "" where they may be: on a CUDA device in profile fast,
+/// unless SCHEDBENCH_GRAPHS=off, which is for timing (the bits are the same). Error("option") for another
+/// value of it.
+std::string graphs_declined(const RuntimeSettings& runtime);
+
 /// The model on the device of `runtime`, to sample from; on a CUDA device in profile fast with graphs of its
 /// evaluation, or with the reason why not in the provenance.
 std::shared_ptr<const Denoiser> placed(std::shared_ptr<const Denoiser> model, const RuntimeSettings& runtime);

@@ -144,5 +144,22 @@ TEST_F(DeviceSweep, WrappedNetworksHaveADistanceFromFloat64) {
     EXPECT_EQ(distance_text(model_record(plan.models[2], runtime(at::kCPU))), "");
 }
 
+TEST(GraphsDeclined, HasAReason) {
+    const auto reason = [](const char* device, const char* profile) {
+        RuntimeSettings settings;
+        settings.device = device, settings.profile = profile;
+        return graphs_declined(settings);
+    };
+    unsetenv("SCHEDBENCH_GRAPHS");
+    EXPECT_EQ(reason("cpu", "fast"), "device cpu");
+    EXPECT_EQ(reason("cuda:1", "reproducible"), "profile reproducible");
+    EXPECT_EQ(reason("cuda:1", "fast"), "");
+    setenv("SCHEDBENCH_GRAPHS", "off", 1);
+    EXPECT_EQ(reason("cuda:1", "fast"), "SCHEDBENCH_GRAPHS is off");
+    setenv("SCHEDBENCH_GRAPHS", "0", 1);
+    EXPECT_THROW(reason("cuda:1", "fast"), Error);
+    unsetenv("SCHEDBENCH_GRAPHS");
+}
+
 }  // namespace
 }  // namespace schedbench

@@ -49,6 +49,17 @@ class DevicePeer(unittest.TestCase):
         self.assertGreater(own["peak_memory_bytes"], 1 << 20)
         self.assertIn("schedbench reproducible", result.stdout)
 
+    def test_bad_input_is_one_line(self):
+        for options, word in ((["--device", "cuda"], "CUDA device"), (["--program", "nowhere"], "nowhere is no program"),
+                              (["--steps", "1"], "2 steps"), (["--batches", "8,0"], "--batches")):
+            if "cuda" in options and torch.cuda.is_available():
+                continue
+            result = subprocess.run([sys.executable, str(ROOT / "bench" / "device_peer.py"), "--network", "small", *options],
+                                    capture_output=True, text=True, env={**os.environ, "COLUMNS": "1000"})
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn(word, result.stderr.splitlines()[-1])
+            self.assertNotIn("Traceback", result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
