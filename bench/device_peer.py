@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """One command for a device: images and network evaluations a second of this program beside PyTorch running the same network
 with the same weights (eager float32 in its default layout and with its default switches, so on a GPU with TF32 in convolutions;
-torch.compile in bf16), the share of time outside the network, peak
-device memory, graphs on and off, several batch sizes; and how far each is from the peer and from the device's own limit.
+torch.compile in bf16), the share of time outside the network, peak device memory, graphs on and off, several batch sizes; and how
+far each is from the peer and from the device's own limit.
 
 usage: .venv/bin/python bench/device_peer.py [--device cpu|cuda] [--network ddpmpp|small] [--batches 64,256,1024] [--steps 18]
        [--images 0] [--threads 0] [--rounds 3] [--no-compile] [--json FILE] [--program PROGRAM]
 
 The network is DDPM++ of the published CIFAR-10 checkpoints (55.7 million parameters, random weights; `small`: the same with 32
 channels and one block a level, for a machine without a GPU), the sampler Heun from sigma 80 to 0.002. The limit is what the
-device itself does in large matrix products of the type, measured in the same run. Rounds take turns, so that other load falls
+device itself does in large matrix products of the type, measured in the same run (above 100 %: minimal filtering multiplies less than is counted). Rounds take turns, so that other load falls
 on all; medians are shown. Goals on a GPU at batch 256: 3 times eager float32, 1.2 times torch.compile in bf16, at most 2 % outside
 the network; on a CPU with bf16 instructions: 3 times eager float32.
 """
