@@ -9,8 +9,8 @@ usage: .venv/bin/python bench/device_peer.py [--device cpu|cuda] [--network ddpm
 
 The network is DDPM++ of the published CIFAR-10 checkpoints (55.7 million parameters, random weights; `small`: the same with 32
 channels and one block a level, for a machine without a GPU), the sampler Heun from sigma 80 to 0.002. The limit is what the
-device itself does in large matrix products of the type, measured in the same run (above 100 %: minimal filtering multiplies less than is counted). Rounds take turns, so that other load falls
-on all; medians are shown. Goals on a GPU at batch 256: 3 times eager float32, 1.2 times torch.compile in bf16, at most 2 % outside
+device itself does in large matrix products of the type, measured in the same run (above 100 %: minimal filtering multiplies
+less than is counted). Rounds take turns, so that other load falls on all; medians are shown. Goals on a GPU at batch 256: 3 times eager float32, 1.2 times torch.compile in bf16, at most 2 % outside
 the network; on a CPU with bf16 instructions: 3 times eager float32.
 """
 import argparse
