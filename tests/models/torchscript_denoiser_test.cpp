@@ -18,7 +18,9 @@
 #include "fake_device.h"
 #include "golden.h"
 #include "message_of.h"
+#include "models/aoti_denoiser.h"
 #include "models/native.h"
+#include "models/program_denoiser.h"
 #include "models/safetensors.h"
 
 namespace schedbench {
@@ -109,6 +111,20 @@ TEST_F(TorchScriptDenoisers, EveryPredictionOfAGaussian) {
             EXPECT_TRUE(at::equal(have_there.to(at::kCPU), have));
         }
     }
+}
+
+TEST(ProgramDenoisers, OfTheCpuAloneRefuseAnotherDevice) {
+    const std::string text =
+        "aoti:file=net.pt2,prediction=x0,process='continuous:sigma-min=0.002,sigma-max=80'";
+    const Spec spec = Spec::parse(text);
+    NetworkProgram program;
+    program.call = [](const std::vector<at::Tensor>& inputs) { return inputs[0]; };
+    program.channels = 1, program.size = 2;
+    program.path = "net.pt2", program.hash = "0";
+    const auto model = make_program_denoiser(
+        complete(spec, find_entry(aoti_entries(), spec, "models", "test"), "test"), program, "test");
+    EXPECT_EQ(message_of([&] { on_device(model, fake_device::device()); }),
+              "runs on the CPU only, not on " + fake_device::device().str() + " | use --device cpu");
 }
 
 TEST_F(TorchScriptDenoisers, GradientsLabelsAndVariance) {
