@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "learn/predictor_cost.h"
 
 namespace schedbench {
 
@@ -35,7 +36,8 @@ const std::vector<SpecEntry>& learner_entries() {
          {{"weight",
            Type::choice,
            "x0",
-           "x0: (t - s) M_t, their MSE reweighting; noise: the squared error of the noise (L_simple), with which "
+           "x0: (t - s) M_t, their MSE reweighting; noise: the squared error of the noise (L_simple), with "
+           "which "
            "they report no success",
            {"x0", "noise"}},
           {"images", Type::integer, "0", "images behind the statistics; 0: all of the data"},
@@ -80,6 +82,12 @@ Spec complete_learner(const Spec& spec, const NoiseProcess& process, const std::
 void note_origin(LearnedSchedule& learned, const Denoiser& denoiser, const ProbeSource* source) {
     learned.provenance["model"] = denoiser.spec();
     learned.provenance["weights"] = denoiser.weights_hash();
+    if (learned.spec.find("cost=predictor") != std::string::npos && has_rounded_products(denoiser) &&
+        learned.provenance.value("warning", "").empty())
+        learned.provenance["warning"] =
+            "the predictor cost was taken through products rounded to bfloat16 or TF32, where it can be off "
+            "by "
+            "tens of percent: use --profile reproducible to learn, or cost=corrector";
     if (!source) return;
     learned.provenance["data"] = source->spec();
     learned.provenance["data_hash"] = source->hash();
@@ -95,7 +103,8 @@ Schedule place(const LearnedSchedule& learned, const Spec& completed, const Nois
         throw Error("number", "there is no path with " + std::to_string(request.steps) + " steps", where,
                     "paths were kept for " + std::to_string(learned.paths.begin()->first) + " to " +
                         std::to_string(learned.paths.rbegin()->first));
-    const ScheduleOrigin origin{completed, "dynamic programme", "the path of least cost with N nodes", "zero"};
+    const ScheduleOrigin origin{completed, "dynamic programme", "the path of least cost with N nodes",
+                                "zero"};
     if (process.discrete()) return finish_index_schedule(origin, found->second, process, request, where);
     const NoiseProcess chain = statistics_chain(process, static_cast<int>(completed.integer("grid"))).process;
     std::vector<double> levels{0};

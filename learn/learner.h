@@ -30,7 +30,8 @@ bool learns_paths(const Spec& spec);
 /// All defaults written out; sigma-min and sigma-max as the process has them. Error("spec").
 Spec complete_learner(const Spec& spec, const NoiseProcess& process, const std::string& where = "schedule");
 
-/// Writes down whose schedule it is: model and hash of its weights, data and their hash (source may be null).
+/// Writes down whose schedule it is: model and hash of its weights, data and their hash (source may be null);
+/// and a warning where the costs were taken through rounded products.
 void note_origin(LearnedSchedule& learned, const Denoiser& denoiser, const ProbeSource* source);
 
 // dp-elbo and dp-mse
@@ -43,8 +44,8 @@ StatisticsChain dp_chain(const Spec& completed, const NoiseProcess& process);
 /// Optimal paths for 1 .. max_steps steps. On a continuous model the paths are entries of the statistics'
 /// grid.
 LearnedSchedule dp_schedule(const DenoisingStatistics& statistics, const Spec& completed,
-                                 const NoiseProcess& process, int max_steps,
-                                 const std::string& where = "dynamic programme");
+                            const NoiseProcess& process, int max_steps,
+                            const std::string& where = "dynamic programme");
 
 /// The schedule of `request.steps` steps of what was learned: knots at equal length, or the optimal path,
 /// which always ends with a step from its cleanest node to 0.

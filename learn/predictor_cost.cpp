@@ -18,6 +18,7 @@ namespace schedbench {
 
 namespace {
 
+/// Derivatives through products rounded to bfloat16 or TF32 meet a solve to about 1e-5 only.
 constexpr double kRoundedTolerance = 1e-4;
 
 /// F(x) = (1 + linear) x + of_score score(x).
@@ -77,13 +78,6 @@ class PlainAttention {
          cudnn_ = at::globalContext().userEnabledCuDNNSDP();
 };
 
-/// Derivatives through products rounded to bfloat16 or TF32 meet a solve to about 1e-5 only.
-double solve_tolerance(const Denoiser& denoiser, const PredictorOptions& options) {
-    const bool rounded =
-        profile_in_force().fast || denoiser.spec().find("precision=bf16") != std::string::npos;
-    return rounded ? std::max(options.tolerance, kRoundedTolerance) : options.tolerance;
-}
-
 struct Pushed {
     at::Tensor target;  ///< score_{t'}(F(X)), [B, d]
     std::array<at::Tensor, 2>
@@ -119,7 +113,9 @@ Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoi
             at::linalg_solve(full.detach().transpose(1, 2), (start - g).unsqueeze(2)).squeeze(2);
         out.pushed = {y, y};
     } else {
-        const double tolerance = solve_tolerance(denoiser, options);
+        const double tolerance = has_rounded_products(denoiser)
+                                     ? std::max(options.tolerance, kRoundedTolerance)
+                                     : options.tolerance;
         for (uint32_t set = 0; set < 2; ++set) {
             at::Tensor g = at::zeros_like(start);
             for (int64_t probe = 0; probe < options.probes; ++probe) {
@@ -140,6 +136,10 @@ Pushed push_forward(const Denoiser& denoiser, const at::Tensor& x, const PathPoi
 }
 
 }  // namespace
+
+bool has_rounded_products(const Denoiser& denoiser) {
+    return profile_in_force().fast || denoiser.spec().find("precision=bf16") != std::string::npos;
+}
 
 at::Tensor predictor_step(const at::Tensor& x, const at::Tensor& score, const PathPoint& entered,
                           const PathPoint& left) {

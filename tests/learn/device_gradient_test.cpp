@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/profile.h"
 #include "fake_device.h"
+#include "learn/learner.h"
 #include "learn/predictor_cost.h"
 #include "likelihood/jacobian_trace.h"
 #include "models/native.h"
@@ -85,7 +86,8 @@ TEST(DeviceGradient, PredictorCostOfANetworkAskedFromTheHost) {
     }
 }
 
-// The cost is a small difference of large numbers: what is the second digit of the network is the first of its cost.
+// The cost is a small difference of large numbers: what is the second digit of the network is the first of
+// its cost.
 TEST(RoundedGradient, PredictorCostOfATrunkInBfloat16) {
     try {
         require_bf16("test");
@@ -100,6 +102,16 @@ TEST(RoundedGradient, PredictorCostOfATrunkInBfloat16) {
                   << want[1].item<double>() << "; in bfloat16 " << got[0].item<double>() << ", "
                   << got[1].item<double>() << "\n";
         EXPECT_LT(relative(got, want), 0.6) << file;  // and no NaN
+        // A schedule learned so says it.
+        const auto warning = [](const Denoiser& denoiser, const char* spec) {
+            LearnedSchedule learned;
+            learned.spec = spec;
+            note_origin(learned, denoiser, nullptr);
+            return learned.provenance.value("warning", "");
+        };
+        EXPECT_NE(warning(*rounded, "score-optimal:cost=predictor").find("rounded"), std::string::npos);
+        EXPECT_EQ(warning(*exact, "score-optimal:cost=predictor"), "");
+        EXPECT_EQ(warning(*rounded, "score-optimal:cost=corrector"), "");
     }
 }
 
