@@ -86,7 +86,9 @@ TransposedSolve FlowJacobian::solve_transposed(const at::Tensor& b, double toler
                     "the inverse Jacobian of the predictor step was not found: residual " +
                         format_number(out.residual) + " after " + std::to_string(out.iterations) +
                         " iterations",
-                    where, "the step folds space or is too wide: use a smaller spacing, or cost=corrector");
+                    where,
+                    "the step folds space, is too wide, or the network is rounded to bfloat16: use a smaller "
+                    "spacing, --profile reproducible, or cost=corrector");
     out.solution = z;
     return out;
 }
